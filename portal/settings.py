@@ -1,0 +1,257 @@
+"""All settings, read from the environment. docs/settings.md says what each variable means."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from celery.schedules import schedule
+
+from portal.environment import LOOPBACK, Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+environment = Environment(BASE_DIR)
+
+# --- The machine
+DEBUG = environment.flag("DEBUG", True)
+VAR_DIR = Path(environment.text("VAR_DIR", str(BASE_DIR / "var"))).resolve()
+SECRET_KEY = environment.secret("SECRET_KEY", kept_in=VAR_DIR, debug=DEBUG)
+FIELD_ENCRYPTION_KEYS = environment.fernet_keys("FIELD_ENCRYPTION_KEYS", kept_in=VAR_DIR, debug=DEBUG)
+PUBLIC_URL = environment.address(
+    "PUBLIC_URL",
+    "http://127.0.0.1:8000" if DEBUG else "",
+    plain_http_allowed=environment.flag("PUBLIC_URL_HTTP", False),
+)
+_public_host = urlsplit(PUBLIC_URL).hostname or "127.0.0.1"
+_served_on_tls = PUBLIC_URL.startswith("https://")
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", ",".join(sorted({_public_host} | (LOOPBACK if DEBUG else set()))))
+CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS", PUBLIC_URL)
+TRUSTED_PROXIES = int(environment.number("TRUSTED_PROXIES", 0))
+
+# --- Storage: SQLite and files on one machine, PostgreSQL and Redis in production
+DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{VAR_DIR / 'portal.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 5,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=5000;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = environment.text("REDIS_URL")
+
+# --- Applications
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "template_partials",
+    "allauth",
+    "allauth.account",
+    "softphones",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "portal.middleware.SecurityHeadersMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.HtmxSignInMiddleware",
+]
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+APPEND_SLASH = True
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "softphones.views.context.portal",
+            ],
+        },
+    }
+]
+
+# --- People
+AUTH_USER_MODEL = "softphones.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "softphones"
+LOGOUT_REDIRECT_URL = "account_login"
+
+# --- Web security
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _served_on_tls
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 60 * 60 * 12
+SESSION_COOKIE_NAME = "__Host-session" if _served_on_tls else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if _served_on_tls else "csrf"
+SECURE_SSL_REDIRECT = _served_on_tls
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 60 * 60 * 24 * 365 if _served_on_tls else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _served_on_tls
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_REFERRER_POLICY = "no-referrer"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# The name and form of Django 6's own setting, so that the upgrade deletes our middleware and keeps this.
+SECURE_CSP = {
+    "default-src": ["'none'"],
+    "script-src": ["'self'"],
+    "style-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "font-src": ["'self'"],
+    "connect-src": ["'self'"],
+    "manifest-src": ["'self'"],
+    "form-action": ["'self'"],
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+}
+
+# --- Language, time, static files
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+STATIC_ROOT = Path(environment.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+# --- Mail
+_mail = environment.mail("EMAIL_URL", "file://")
+EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _mail.get("EMAIL_HOST"), _mail.get("EMAIL_PORT")
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_USER"), _mail.get("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
+EMAIL_FILE_PATH = _mail.get("EMAIL_FILE_PATH") or str(VAR_DIR / "mail")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", f"Softphone Portal <portal@{_public_host}>")
+EMAIL_PER_MINUTE = environment.number("EMAIL_PER_MINUTE", 25)
+
+# --- Celery only wakes; rows are the queue
+CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+if REDIS_URL:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": 600,
+        "unacked_restore_throttle": 1,
+        "socket_connect_timeout": 1,
+        "socket_timeout": 5,
+    }
+else:
+    _broker = VAR_DIR / "broker"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_broker / "queue"),
+        "data_folder_out": str(_broker / "queue"),
+        "control_folder": str(_broker / "control"),
+    }
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat")
+CELERY_BEAT_SCHEDULE = {
+    "mirror-accounts": {
+        "task": "softphones.tasks.mirror_accounts",
+        "schedule": schedule(300),
+        "options": {"expires": 300},
+    },
+    "sweep": {"task": "softphones.tasks.sweep", "schedule": schedule(30), "options": {"expires": 30}},
+}
+
+# --- Audian: the first account (further ones are rows)
+AUDIAN_API_URL = environment.address(
+    "AUDIAN_API_URL",
+    "https://api.audian.com:8443/v2",
+    plain_http_allowed=environment.flag("AUDIAN_API_HTTP", False),
+)
+AUDIAN_ACCOUNT_ID = environment.text("AUDIAN_ACCOUNT_ID")
+AUDIAN_API_KEY = environment.text("AUDIAN_API_KEY")
+AUDIAN_AUTH_TOKEN = environment.text("AUDIAN_AUTH_TOKEN")
+SIP_SERVER = environment.text("SIP_SERVER", "sip.audian.com")
+SIP_REALM = environment.text("SIP_REALM")
+SIP_UDP_PORT = environment.port("SIP_UDP_PORT", 5060)
+SIP_TLS_PORT = environment.port("SIP_TLS_PORT", 5061)
+# What people see of the first account; an empty value leaves the row's own alone.
+COMPANY_NAME = environment.text("COMPANY_NAME")
+HELPDESK_EMAIL = environment.text("HELPDESK_EMAIL")
+HELPDESK_PHONE = environment.text("HELPDESK_PHONE")
+ZOIPER_PROVIDER_ID = environment.text("ZOIPER_PROVIDER_ID")
+ZOIPER_QR_URL = environment.address(
+    "ZOIPER_QR_URL", "https://oem.zoiper.com/qr.php", plain_http_allowed=environment.flag("AUDIAN_API_HTTP", False)
+)
+
+# --- Limits, in seconds unless named otherwise; settings so that tests can shrink them
+API_DEADLINE = environment.number("API_DEADLINE", 13)
+API_PAGE_SIZE = int(environment.number("API_PAGE_SIZE", 50))
+API_BUCKET_SIZE = environment.number("API_BUCKET_SIZE", 95)  # 95 % of Kazoo's 100 tokens (audian-api.md section 8)
+API_TOKENS_PER_SECOND = environment.number("API_TOKENS_PER_SECOND", 9.5)
+API_LOGIN_COST = 35
+API_TOKEN_MARGIN = 60
+LEASE_SECONDS = environment.number("LEASE_SECONDS", 15)
+LIGHT_DEADLINE = 3
+LIGHT_LIST_EVERY = 5
+LIGHT_ONE_EVERY = 2
+LIGHT_PAUSE = 30
+LIGHT_WATCHED_FOR = 20
+SETUP_LINK_SECONDS = 15 * 60
+SETUP_SESSION_SECONDS = 30 * 60
+PROOF_SECONDS = 15 * 60
+CODE_SECONDS = 15 * 60
+CODE_TRIES = 5
+ZOIPER_QR_DEADLINE = 3
+ZOIPER_QR_BYTES = 200_000
+MIRROR_STALE_AFTER = 15 * 60
+
+DEMO = environment.flag("DEMO", False)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"secrets": {"()": "portal.logs.SecretsFilter"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["secrets"]}},
+    "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO")},
+    "loggers": {"django": {"handlers": [], "propagate": True}, "django.server": {"handlers": [], "propagate": True}},
+}
+
+environment.stop_if_bad()

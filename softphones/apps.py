@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class SoftphonesConfig(AppConfig):
+    name = "softphones"
+
+    def ready(self):
+        from softphones.configuration import after_migrate
+
+        post_migrate.connect(after_migrate, sender=self)

@@ -1,0 +1,65 @@
+"""The first account comes from the environment, and the environment wins for the account it names."""
+
+from django.conf import settings
+from django.utils.text import slugify
+
+from softphones.models import Account
+
+
+def account_from_environment() -> Account | None:
+    """Make or update the account that AUDIAN_ACCOUNT_ID names. Returns None when the environment names none.
+
+    Called after migrations, by commands and when a web or worker process starts. What is not set leaves the row alone.
+    """
+    if not settings.AUDIAN_ACCOUNT_ID:
+        return None
+    given = {
+        "api_url": settings.AUDIAN_API_URL,
+        "api_key": settings.AUDIAN_API_KEY,
+        "static_token": settings.AUDIAN_AUTH_TOKEN,
+        "sip_server": settings.SIP_SERVER,
+        "sip_realm": settings.SIP_REALM,
+        "sip_udp_port": settings.SIP_UDP_PORT,
+        "sip_tls_port": settings.SIP_TLS_PORT,
+        "company_name": settings.COMPANY_NAME,
+        "helpdesk_email": settings.HELPDESK_EMAIL,
+        "helpdesk_phone": settings.HELPDESK_PHONE,
+        "zoiper_provider_id": settings.ZOIPER_PROVIDER_ID,
+    }
+    values = {name: value for name, value in given.items() if value}
+    account = Account.objects.filter(audian_id=settings.AUDIAN_ACCOUNT_ID).first()
+    if account is None:
+        slug = _free_slug(settings.COMPANY_NAME)
+        return Account.objects.create(audian_id=settings.AUDIAN_ACCOUNT_ID, slug=slug, **values)
+    changed = [name for name, value in values.items() if getattr(account, name) != value]
+    for name in changed:
+        setattr(account, name, values[name])
+    if changed:
+        account.save(update_fields=changed)
+    return account
+
+
+RESERVED_SLUGS = {
+    "s",
+    "zoiper",
+    "softphones",
+    "sign-in",
+    "sign-out",
+    "account",
+    "accounts",
+    "healthz",
+    "readyz",
+    "static",
+    "mail",
+    "help",
+}
+
+
+def _free_slug(name: str) -> str:
+    base = slugify(name)[:40] or "main"
+    candidates = (base if number == 1 else f"{base}-{number}" for number in range(1, 10_000))
+    return next(slug for slug in candidates if slug not in RESERVED_SLUGS and not Account.objects.filter(slug=slug).exists())
+
+
+def after_migrate(**kwargs) -> None:
+    account_from_environment()

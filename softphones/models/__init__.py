@@ -1,0 +1,25 @@
+from softphones.models.account import Account, ApiToken, Bucket, Lease
+from softphones.models.audit import AuditEvent
+from softphones.models.changes import Change
+from softphones.models.links import SetupLink
+from softphones.models.messages import Message
+from softphones.models.mirror import Owner, SearchWord, Softphone, SyncRun
+from softphones.models.people import Membership, SignInCode, User
+
+__all__ = [
+    "Account",
+    "ApiToken",
+    "AuditEvent",
+    "Bucket",
+    "Change",
+    "Lease",
+    "Membership",
+    "Message",
+    "Owner",
+    "SearchWord",
+    "SetupLink",
+    "SignInCode",
+    "Softphone",
+    "SyncRun",
+    "User",
+]

@@ -1,0 +1,27 @@
+"""Who did or saw what, on whose softphone, when, from where, why. Rows are only ever added."""
+
+from django.db import models
+
+from softphones.models.account import Account
+from softphones.models.mirror import Softphone
+from softphones.models.people import User
+
+
+class AuditEvent(models.Model):
+    at = models.DateTimeField()
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="audit_events")
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    actor_label = models.CharField(max_length=300, blank=True, default="")
+    act = models.CharField(max_length=60)  # object:verb, e.g. password:shown
+    softphone = models.ForeignKey(Softphone, on_delete=models.PROTECT, null=True, related_name="audit_events")
+    target_label = models.CharField(max_length=300, blank=True, default="")
+    ip = models.GenericIPAddressField(null=True)
+    reason = models.CharField(max_length=300, blank=True, default="")
+    outcome = models.CharField(max_length=20, default="done")
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "-at", "-id"], name="audit_newest")]
+
+    def __str__(self):
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor_label}: {self.act}"

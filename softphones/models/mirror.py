@@ -1,0 +1,166 @@
+"""Our copy of what Audian holds. Mirrored fields are written by mirror.py alone."""
+
+from django.db import models
+from django.db.models import Q
+
+from portal.fields import EncryptedTextField
+from softphones.models.account import Account
+from softphones.models.people import User
+
+
+class Owner(models.Model):
+    """Mirror of an Audian user: somebody a softphone belongs to."""
+
+    class Hold(models.TextChoices):
+        """Why this owner is not linked to a portal user by itself any more: an admin has to look."""
+
+        NONE = ""
+        ADDRESS_CHANGED = "address_changed"
+        LINK_FELL = "link_fell"
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="owners")
+    audian_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=256, blank=True, default="")
+    email = models.CharField(max_length=254, blank=True, default="")
+    email_folded = models.CharField(max_length=254, blank=True, default="")
+    number = models.CharField(max_length=64, blank=True, default="")
+    enabled = models.BooleanField(default=True)
+    gone_at = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)
+
+    user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="owners")
+    linked_at = models.DateTimeField(null=True)
+    hold = models.CharField(max_length=20, choices=Hold, blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "audian_id"], name="owner_once")]
+        indexes = [
+            models.Index(fields=["account", "email_folded"], name="owner_by_email"),
+            models.Index(fields=["account", "name", "id"], name="owner_by_name"),
+        ]
+
+    def __str__(self):
+        return self.name or self.email or self.audian_id
+
+
+class SoftphoneQuerySet(models.QuerySet):
+    def present(self):
+        return self.filter(gone_at=None)
+
+    def visible_to(self, user):
+        """A person's own phones: linked owner, enabled and there, in an account where they have a membership."""
+        return self.present().filter(
+            owner__user=user, owner__enabled=True, owner__gone_at=None, account__memberships__user=user
+        )
+
+
+class Softphone(models.Model):
+    """Mirror of one Audian device of type `softphone`, and what we last saw of its registration."""
+
+    class Fault(models.TextChoices):
+        NONE = ""
+        NO_SIP = "no_sip", "no username"
+        DOUBLED_USERNAME = "doubled_username", "username used twice"
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="softphones")
+    audian_id = models.CharField(max_length=64, null=True)  # empty until Audian answered a create
+    owner = models.ForeignKey(Owner, on_delete=models.SET_NULL, null=True, related_name="softphones")
+    owner_audian_id = models.CharField(max_length=64, blank=True, default="")  # also when it dangles
+    name = models.CharField(max_length=256)
+    sip_username = models.CharField(max_length=256, blank=True, default="")
+    username_folded = models.CharField(max_length=256, blank=True, default="")
+    password = EncryptedTextField(null=True)  # NULL: unknown. "": Audian has none
+    realm = models.CharField(max_length=253, blank=True, default="")  # only where it differs from the account's
+    caller_id_number = models.CharField(max_length=64, blank=True, default="")
+    caller_id_name = models.CharField(max_length=64, blank=True, default="")
+    enabled = models.BooleanField(default=True)
+    revision = models.CharField(max_length=100, blank=True, default="")
+    fault = models.CharField(max_length=20, choices=Fault, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    checked_at = models.DateTimeField(null=True)  # when its whole document was last read
+    written_at = models.DateTimeField(null=True)  # when we last wrote it at Audian
+    gone_at = models.DateTimeField(null=True)
+
+    # What lights.py last saw
+    registered = models.BooleanField(null=True)  # NULL: unknown
+    registered_since = models.DateTimeField(null=True)
+    registered_address = models.CharField(max_length=64, blank=True, default="")
+    registered_agent = models.CharField(max_length=256, blank=True, default="")
+    seen_at = models.DateTimeField(null=True)
+    watched_at = models.DateTimeField(null=True)
+
+    objects = SoftphoneQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "audian_id"], condition=Q(audian_id__isnull=False), name="softphone_once"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["account", "username_folded"], name="softphone_by_username"),
+            models.Index(fields=["account", "name", "id"], name="softphone_by_name"),
+            models.Index(fields=["account", "watched_at"], name="softphone_watched"),
+        ]
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def sip_realm(self) -> str:
+        return self.realm or self.account.realm
+
+    @property
+    def number(self) -> str:
+        return self.caller_id_number or (self.owner.number if self.owner else "")
+
+
+class SyncRun(models.Model):
+    """One look at Audian. `removals` holds the ids of softphones that a held run would remove."""
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        COMPLETE = "complete"
+        HELD = "held"
+        FAILED = "failed"
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="runs")
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    calls = models.PositiveIntegerField(default=0)
+    pages = models.PositiveIntegerField(default=0)
+    created = models.PositiveIntegerField(default=0)
+    updated = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    gone = models.PositiveIntegerField(default=0)
+    message = models.TextField(blank=True, default="")
+    removals = models.JSONField(default=list)
+    released_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "-started_at"], name="run_by_start")]
+
+    def __str__(self):
+        return f"{self.account} {self.started_at:%Y-%m-%d %H:%M} {self.state}"
+
+
+class SearchWord(models.Model):
+    """One word by which an owner or a softphone is found; written by the mirror."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    word = models.CharField(max_length=64)
+    owner = models.ForeignKey(Owner, on_delete=models.CASCADE, null=True, related_name="words")
+    softphone = models.ForeignKey(Softphone, on_delete=models.CASCADE, null=True, related_name="words")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(owner__isnull=False, softphone__isnull=True) | Q(owner__isnull=True, softphone__isnull=False),
+                name="search_word_names_one",
+            )
+        ]
+        indexes = [models.Index(fields=["account", "word"], name="search_by_word")]
+
+    def __str__(self):
+        return self.word

@@ -1,0 +1,69 @@
+"""Who may sign in, and in which account with which role."""
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Lower
+
+from portal.fields import EncryptedTextField
+from softphones.models.account import Account
+
+
+class UserManager(BaseUserManager):
+    def create_user(self, email: str, password: str | None = None, **fields) -> "User":
+        user = self.model(email=email, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(AbstractBaseUser):
+    """A portal user. What identifies them is their verified address (allauth's EmailAddress); `email` is a copy of it."""
+
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=256, blank=True, default="")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = UserManager()
+    USERNAME_FIELD = EMAIL_FIELD = "email"
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_once")]
+
+    def __str__(self):
+        return self.name or self.email
+
+
+class Membership(models.Model):
+    class Role(models.TextChoices):
+        USER = "user"
+        HELPDESK = "helpdesk"
+        ADMIN = "admin"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.USER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "account"], name="membership_once")]
+
+    def __str__(self):
+        return f"{self.user} in {self.account}: {self.role}"
+
+
+class SignInCode(models.Model):
+    """A six-digit code mailed to an address. Bound to the browser that asked (`browser`); encrypted until it has lapsed."""
+
+    class Purpose(models.TextChoices):
+        SIGN_IN = "sign_in"
+        PROOF = "proof"
+
+    purpose = models.CharField(max_length=10, choices=Purpose)
+    address = models.CharField(max_length=254, db_index=True)  # casefolded
+    browser = models.CharField(max_length=64, db_index=True)
+    code = EncryptedTextField()
+    made_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    used_at = models.DateTimeField(null=True)
