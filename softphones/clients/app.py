@@ -1,5 +1,7 @@
 """The shape every softphone app has here: settings in; steps, fields and a tap link out."""
 
+import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -12,6 +14,11 @@ Platform = Literal["mobile", "desktop"]
 
 #: The port a SIP app takes when an address names none (RFC 3261, 19.1.2).
 DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
+
+# The longest `caller_id.internal.name` that Kazoo takes, in characters.
+_CALLER_NAME_LENGTH = 35
+# Controls, lone surrogates, and the line and paragraph separators of Unicode.
+_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,15 @@ class SipSettings:
     stun_server: str = ""
     stun_port: int = 3478
     wss_url: str = ""
+
+    @property
+    def caller_name(self) -> str:
+        """The display name on one line, without control characters, cut where Kazoo cuts a caller ID.
+
+        A name of any length would also make SIP messages too long for one UDP packet, and routers drop the rest.
+        """
+        kept = (char if unicodedata.category(char) not in _UNPRINTABLE else " " for char in self.display_name)
+        return " ".join("".join(kept).split())[:_CALLER_NAME_LENGTH].strip()
 
     def port(self, transport: str) -> int:
         """The server's port for this transport. TCP shares the port of UDP, as Kazoo's proxy listens."""
@@ -82,7 +98,7 @@ class Step:
     fields: tuple[str, ...] = ()
 
 
-class App:
+class App(ABC):
     """One softphone app on one kind of machine. Subclasses say what that app does; none keeps any state."""
 
     slug: ClassVar[str]
@@ -102,13 +118,13 @@ class App:
         """The transport this app is told: the account's own if the free edition has it, else the nearest it has."""
         return settings.transport if settings.transport in self.transports else self.transports[0]
 
+    @abstractmethod
     def fields(self, settings: SipSettings) -> list[Field]:
         """What to enter, in the app's order and words. The password's value is empty where it is unknown."""
-        raise LookupError(f"{type(self).__name__} names no fields")
 
+    @abstractmethod
     def enter_steps(self, settings: SipSettings) -> list[Step]:
         """How to enter the fields by hand, one step for each screen of the app."""
-        raise LookupError(f"{type(self).__name__} has no steps")
 
     def scan_steps(self) -> list[Step]:
         """How to take the code in; only asked of an app that imports one."""
@@ -146,10 +162,6 @@ class App:
         return Step("look", _("Look here"), _("This page turns green as soon as your phone has connected."))
 
 
-def transport_label(transport: str) -> str:
-    return transport.upper()
-
-
 def secret_field(key: str, label: Text, settings: SipSettings) -> Field:
     """The password's field; empty and without a copy button where the password is unknown."""
     return Field(key, label, settings.password or "", secret=True, copy=settings.password is not None)
@@ -160,8 +172,8 @@ def generic_fields(settings: SipSettings) -> list[Field]:
     return [
         Field("server", _("Server"), settings.server),
         Field("port_tls", _("Port (TLS)"), str(settings.tls_port)),
-        Field("port_udp", _("Port (UDP)"), str(settings.udp_port)),
-        Field("transport", _("Transport"), transport_label(settings.transport), copy=False),
+        Field("port_udp", _("Port (UDP)"), str(settings.udp_port), note=_("TCP uses the same port.")),
+        Field("transport", _("Transport"), settings.transport.upper(), copy=False),
         Field("username", _("Username"), settings.username),
         secret_field("password", _("Password"), settings),
         Field("realm", _("Realm"), settings.realm, note=_("Also called domain.")),

@@ -23,7 +23,7 @@ class Bria(App):
             Field("username", _("User ID"), settings.username, note=_("“Username” in the mobile app.")),
             Field("domain", _("Domain"), settings.realm),
             secret_field("password", _("Password"), settings),
-            Field("display_name", _("Display name"), settings.display_name, note=_("“Display as” in the mobile app.")),
+            Field("display_name", _("Display name"), settings.caller_name, note=_("“Display as” in the mobile app.")),
             Field("auth_username", _("Authorization name"), settings.username),
         ]
         if settings.needs_proxy(transport):

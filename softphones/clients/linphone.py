@@ -4,25 +4,29 @@ Sources: the apps' own code (linphone-android, linphone-iphone, linphone-desktop
 are those of download.linphone.org, provisioning_configuration_key.
 """
 
-import re
 from collections.abc import Mapping
+from typing import ClassVar
+from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from django.utils.translation import gettext_lazy as _
 
-from .app import App, Field, Link, Platform, SipSettings, Step, secret_field
+from .app import App, Field, Link, Platform, SipSettings, Step, Text, secret_field
 from .xml_document import add, write
 
 NAMESPACE = "http://www.linphone.org/xsds/lpconfig.xsd"
 
 _NAT_POLICY = "portal"
+# What RFC 3261, 25.1, allows bare in the user part of an address, besides letters and digits.
+_USER_CHARACTERS = "-_.!~*'()&=+$,;?/"
 # G.711 first, as the vendor advises; then Opus. Speex would only lengthen the offer.
 _CODECS = (("PCMU", 8000, 1, 1), ("PCMA", 8000, 1, 1), ("opus", 48000, 2, 1), ("speex", 16000, 1, 0), ("speex", 8000, 1, 0))
 
 
 class _Linphone(App):
     family = "linphone"
-    imports_qr = "own"
+    proxy_label: ClassVar[Text]
+    proxy_note: ClassVar[Text] = ""
 
     def account_fields(self, settings: SipSettings) -> list[Field]:
         fields = [
@@ -30,8 +34,8 @@ class _Linphone(App):
             secret_field("password", _("Password"), settings),
             Field("domain", _("Domain"), settings.realm),
         ]
-        if settings.display_name:
-            fields.append(Field("display_name", _("Display name"), settings.display_name))
+        if settings.caller_name:
+            fields.append(Field("display_name", _("Display name"), settings.caller_name))
         transport = self.transport(settings)
         return [*fields, Field("transport", _("Transport"), transport.upper(), copy=False)]
 
@@ -39,7 +43,8 @@ class _Linphone(App):
         fields = self.account_fields(settings)
         transport = self.transport(settings)
         if settings.needs_proxy(transport):
-            fields.append(Field("outbound_proxy", self.proxy_label, f"sip:{settings.proxy(transport)}"))
+            uri = f"sip:{settings.proxy(transport)};transport={transport}"
+            fields.append(Field("outbound_proxy", self.proxy_label, uri, note=self.proxy_note))
         return fields
 
     def form_fields(self, settings: SipSettings) -> tuple[str, ...]:
@@ -57,7 +62,9 @@ class LinphoneMobile(_Linphone):
     name = "Linphone"
     platforms = _("Android and iPhone")
     kinds = frozenset({"mobile"})
+    imports_qr = "own"
     proxy_label = _("SIP proxy server URL")
+    proxy_note = _("“Outbound proxy” in some versions.")
     install_links = (
         Link(_("App Store"), "https://apps.apple.com/app/id360065638"),
         Link(_("Google Play"), "https://play.google.com/store/apps/details?id=org.linphone"),
@@ -104,18 +111,17 @@ class LinphoneDesktop(_Linphone):
     name = _("Linphone for computers")
     platforms = _("Windows, Mac and Linux")
     kinds = frozenset({"desktop"})
-    imports_qr = None
     proxy_label = _("Outbound SIP Proxy URI")
     install_links = (Link("linphone.org", "https://linphone.org/download"),)
 
     def enter_steps(self, settings: SipSettings) -> list[Step]:
         fields = self.form_fields(settings)
-        text = _("Open Linphone, click “Third-party SIP account”, then “I understand”. Enter these and click “Connection”.")
+        text = _("Open Linphone, click “Third-party SIP account”, then “I understand”. Enter these and log in.")
         if self.needs_advanced(settings):
             fields += ("outbound_proxy",)
             text = _(
                 "Open Linphone, click “Third-party SIP account”, then “I understand”. Enter these; the last one stands on the"
-                " right, under “Advanced parameters”. Click “Connection”."
+                " right, under “Advanced parameters”. Then log in."
             )
         return [Step("enter", _("Enter the account"), text, fields=fields)]
 
@@ -143,7 +149,8 @@ def provisioning_document(settings: SipSettings) -> str:
     if settings.password is None:
         raise ValueError("A Linphone document needs the password, and the portal does not know it")
     root = ET.Element("config", xmlns=NAMESPACE)
-    _section(root, "sip", default_proxy=0, media_encryption="srtp" if settings.srtp else "none")
+    encryption = "srtp" if settings.srtp else "none"
+    _section(root, "sip", default_proxy=0, media_encryption=encryption, media_encryption_mandatory=0)
     _add_account(root, settings)
     _add_media(root, settings)
     _section(root, "misc", transient_provisioning=1)
@@ -193,9 +200,7 @@ def _section(root: ET.Element, name: str, **entries: object) -> None:
 
 def _identity(settings: SipSettings) -> str:
     """The name-addr of RFC 3261, 25.1. Linphone silently drops an account whose quoted name is malformed."""
-    address = f"<sip:{settings.username}@{settings.realm}>"
-    name = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", settings.display_name).split())
-    if not name:
-        return address
-    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted}" {address}'
+    user = quote(settings.username, safe=_USER_CHARACTERS)
+    address = f"<sip:{user}@{settings.realm}>"
+    quoted = settings.caller_name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" {address}' if quoted else address

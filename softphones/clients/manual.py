@@ -32,7 +32,7 @@ class Manual(App):
             Step(
                 "enter",
                 _("Choose the transport"),
-                _("Turn on TLS for better reliability, or TCP if the app has no TLS. UDP works everywhere else."),
+                _("Choose TLS if the app has it, else TCP: both are more reliable than UDP. TLS has its own port."),
                 fields=("transport", "port_tls", "port_udp"),
             ),
         ]

@@ -4,12 +4,13 @@ Sources: the elements of `<options>` from github.com/ZoiPer/public-docs (branche
 oem.zoiper.com/docs/token-based-provisioning; the parameters of `qr.php` from several independent PBX projects.
 """
 
+from typing import ClassVar
 from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
 from django.utils.translation import gettext_lazy as _
 
-from .app import App, Field, Link, SipSettings, Step, secret_field
+from .app import App, Field, Link, SipSettings, Step, Text, secret_field
 from .xml_document import add, clean, write
 
 # Zoiper's own numbers, not those of RTP: 0 PCMU, 6 PCMA, 37 Opus at 48 kHz. G.711 first, as the vendor advises.
@@ -18,36 +19,29 @@ _QR_TRANSPORTS = {"udp": "0", "tcp": "1", "tls": "2"}
 
 
 class _Zoiper(App):
-    """What both editions share. TLS is part of the paid edition of Zoiper 5; the free mobile app is treated alike,
-    since nothing proves that it has it."""
+    """What both editions share. Only UDP and TCP are sure to be free: Zoiper 5 has TLS in its paid edition alone, and
+    whether the free mobile app has it is not proven."""
 
     family = "zoiper"
     transports = ("udp", "tcp")
+    username_label: ClassVar[Text]
+    transport_label: ClassVar[Text]
+    tls_note: ClassVar[Text]
 
     def fields(self, settings: SipSettings) -> list[Field]:
         transport = self.transport(settings)
         fields = [
             Field("username", self.username_label, f"{settings.username}@{settings.realm}"),
             secret_field("password", _("Password"), settings),
-            Field("domain", self.domain_label, settings.realm),
+            Field("domain", _("Hostname"), settings.realm),
         ]
         if settings.needs_proxy(transport):
             fields += [
                 Field("auth_username", _("Authentication username"), settings.username),
                 Field("outbound_proxy", _("Outbound proxy"), settings.proxy(transport)),
             ]
-        note = _("Zoiper offers TLS only in its paid edition.") if settings.transport == "tls" else ""
+        note = self.tls_note if settings.transport == "tls" else ""
         return [*fields, Field("transport", self.transport_label, f"SIP {transport.upper()}", note=note, copy=False)]
-
-    def optional_step(self, settings: SipSettings) -> Step:
-        if settings.needs_proxy(self.transport(settings)):
-            return Step(
-                "enter",
-                _("Turn on “Authentication and outbound proxy”"),
-                _("Zoiper calls it optional; here it is needed."),
-                fields=("auth_username", "outbound_proxy"),
-            )
-        return Step("enter", _("Leave the optional settings empty"), _("Go on with “Skip”."))
 
 
 class ZoiperMobile(_Zoiper):
@@ -59,8 +53,8 @@ class ZoiperMobile(_Zoiper):
     kinds = frozenset({"mobile"})
     imports_qr = "provider"
     username_label = _("Username @ PBX/VoIP provider")
-    domain_label = _("Hostname or provider")
     transport_label = _("Account type")
+    tls_note = _("UDP works in the free app. We are not sure that TLS does.")
     install_links = (
         Link(_("App Store"), "https://apps.apple.com/app/id438949960"),
         Link(_("Google Play"), "https://play.google.com/store/apps/details?id=com.zoiper.android.app"),
@@ -71,27 +65,31 @@ class ZoiperMobile(_Zoiper):
             Step(
                 "scan",
                 _("Scan the code"),
-                _("Open Zoiper, tap the QR code symbol on the sign-in screen, allow the camera, and point it at the code."),
+                _("Open Zoiper, tap the QR code symbol on “Account setup”, allow the camera, and point it at the code."),
             )
         ]
 
     def enter_steps(self, settings: SipSettings) -> list[Step]:
-        return [
+        steps = [
             Step(
                 "enter",
                 _("Enter who you are"),
-                _("Open Zoiper, enter both, then tap “Create an account”."),
+                _("Open Zoiper, agree to its terms, and enter both on “Account setup”."),
                 fields=("username", "password"),
             ),
-            Step("enter", _("Check the hostname"), _("Zoiper fills it in. Tap “Next”."), fields=("domain",)),
-            self.optional_step(settings),
-            Step(
-                "enter",
-                _("Choose how to connect"),
-                _("Zoiper tries each way. When this one is found, choose it and tap “Finish”."),
-                fields=("transport",),
-            ),
+            Step("enter", _("Check the hostname"), _("Zoiper takes it from the username."), fields=("domain",)),
         ]
+        if settings.needs_proxy(self.transport(settings)):
+            steps.append(
+                Step(
+                    "enter",
+                    _("Enter the outbound proxy"),
+                    _("Turn on “My provider/PBX requires an auth username or outbound proxy”."),
+                    fields=("auth_username", "outbound_proxy"),
+                )
+            )
+        text = _("Zoiper tries each way to connect. Choose this one when it is found, then finish.")
+        return [*steps, Step("enter", _("Choose how to connect"), text, fields=("transport",))]
 
 
 class ZoiperDesktop(_Zoiper):
@@ -102,27 +100,33 @@ class ZoiperDesktop(_Zoiper):
     platforms = _("Windows, Mac and Linux")
     kinds = frozenset({"desktop"})
     username_label = _("Username / Login")
-    domain_label = _("Domain")
     transport_label = _("Transport")
+    tls_note = _("Zoiper 5 has TLS only in its paid edition; UDP is free.")
     install_links = (Link("zoiper.com", "https://www.zoiper.com/en/voip-softphone/download/current"),)
 
     def enter_steps(self, settings: SipSettings) -> list[Step]:
-        return [
+        steps = [
             Step(
                 "enter",
                 _("Log in"),
-                _("Open Zoiper 5, choose “Continue as a free user”, enter both, then click “Login”."),
+                _("Open Zoiper 5, click “Continue as a Free user”, enter both, and click “Login”."),
                 fields=("username", "password"),
             ),
-            Step("enter", _("Confirm the domain"), _("Zoiper has filled it in. Click “Next”."), fields=("domain",)),
-            self.optional_step(settings),
-            Step(
-                "enter",
-                _("Choose the line that turns green"),
-                _("Zoiper tests each transport for a few seconds. Click this one, then “Next”."),
-                fields=("transport",),
-            ),
+            Step("enter", _("Confirm the hostname"), _("Zoiper has filled it in. Click “Next”."), fields=("domain",)),
         ]
+        if settings.needs_proxy(self.transport(settings)):
+            steps.append(
+                Step(
+                    "enter",
+                    _("Turn on “Authentication and Outbound proxy”"),
+                    _("Zoiper calls it optional; here it is needed. Enter both and click “Next”."),
+                    fields=("auth_username", "outbound_proxy"),
+                )
+            )
+        else:
+            steps.append(Step("enter", _("Skip “Authentication and Outbound proxy”"), _("Click “Skip”.")))
+        text = _("Zoiper tests each transport for a few seconds. Wait until this one is green, click it, then “Next”.")
+        return [*steps, Step("enter", _("Choose the green line"), text, fields=("transport",))]
 
 
 def is_zoiper(user_agent: str) -> bool:
@@ -141,7 +145,7 @@ def options_document(settings: SipSettings, *, transport: str = "") -> str:
     transport = transport or ZoiperMobile().transport(settings)
     root = ET.Element("options")
     account = add(add(root, "accounts"), "account")
-    add(account, "name", settings.display_name or settings.number or settings.username)
+    add(account, "name", settings.caller_name or settings.number or settings.username)
     add(account, "protocol", "sip")
     add(account, "username", settings.username)
     add(account, "password", settings.password)
@@ -165,7 +169,7 @@ def _add_sip(account: ET.Element, settings: SipSettings, transport: str) -> None
     add(account, "SIP_transport_type", transport)
     add(account, "SIP_use_auth_username", "true")
     add(account, "SIP_auth_username", settings.username)
-    add(account, "SIP_callerId", settings.display_name)
+    add(account, "SIP_callerId", settings.caller_name)
     add(account, "SIP_use_rport", "true")
     add(account, "SIP_srtp_mode", "sdes" if settings.srtp and transport == "tls" else "none")
     add(account, "SIP_dtmf_style", "rfc_2833")
