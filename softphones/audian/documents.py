@@ -11,6 +11,7 @@ import base64
 import binascii
 import copy
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -372,4 +373,6 @@ def _number(value: Any) -> int | None:
 
 
 def _money(value: Any) -> Decimal:
-    return Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else Decimal(0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return Decimal(0)
+    return Decimal(str(value))

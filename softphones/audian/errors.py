@@ -88,7 +88,7 @@ class Invalid(RowError):
 class NotFound(RowError):
     """404 `bad_identifier`: Audian does not have the thing with this id (any more)."""
 
-    sentence = "Audian no longer has this softphone."
+    sentence = "It no longer exists at Audian."
 
 
 class FaultyRequest(RowError):
