@@ -7,6 +7,15 @@ from softphones.models.mirror import Softphone
 from softphones.models.people import User
 
 
+class AuditEventQuerySet(models.QuerySet):
+    """Refuses what would change or remove a row that is there."""
+
+    def _refuse(self, *args, **kwargs):
+        raise TypeError("Audit events are only ever added.")
+
+    update = bulk_update = delete = _refuse
+
+
 class AuditEvent(models.Model):
     at = models.DateTimeField()
     account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="audit_events")
@@ -20,8 +29,18 @@ class AuditEvent(models.Model):
     outcome = models.CharField(max_length=20, default="done")
     data = models.JSONField(default=dict)
 
+    objects = AuditEventQuerySet.as_manager()
+
     class Meta:
         indexes = [models.Index(fields=["account", "-at", "-id"], name="audit_newest")]
 
     def __str__(self):
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor_label}: {self.act}"
+
+    def save(self, *args, **kwargs):
+        if not self._state.adding:
+            raise TypeError("Audit events are only ever added.")
+        super().save(*args, **kwargs | {"force_insert": True})
+
+    def delete(self, *args, **kwargs):
+        raise TypeError("Audit events are only ever added.")

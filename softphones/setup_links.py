@@ -1,0 +1,204 @@
+"""One-time links: a token that shows one phone's credentials once, to one browser or to one softphone app.
+
+A token is 256 random bits. It stands only in its own address; the database has its SHA-256, the session the row's id.
+
+A link is worth no more than the access of whoever drew it: it is dead as soon as they are no longer the phone's person,
+the phone is disabled, gone or without a known password, or its owner is disabled or gone. Used, expired, revoked and
+unknown tokens take the same path and get the same answer.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.urls import reverse
+
+from softphones import audit
+from softphones.models import SetupLink, Softphone, User
+
+SESSION_KEY = "setup_links"  # {link id: until when this browser keeps it, in seconds since 1970}
+# A softphone that lost the answer asks again at once; nobody else has a reason to (design: "answered again at most twice").
+REPEATS = 2
+REPEAT_AFTER, REPEAT_UNTIL = timedelta(seconds=1), timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A new link, and its token: the only time it is known in clear."""
+
+    token: str = field(repr=False)
+    link: SetupLink
+
+
+def draw(*, softphone: Softphone, user: User, ip: str | None, now: datetime) -> Drawn:
+    """A new link for this phone, for SETUP_LINK_SECONDS. The caller has checked access and fresh proof."""
+    expires_at = now + timedelta(seconds=settings.SETUP_LINK_SECONDS)
+    return _make(softphone=softphone, user=user, actor=user, expires_at=expires_at, ip=ip, now=now)
+
+
+def draw_child(*, token: str, session: SessionBase, ip: str | None, agent: str, now: datetime) -> Drawn | None:
+    """A new link for an app on the device whose browser opened this one; None if this browser does not keep it.
+
+    It lives no longer than the browser keeps the page.
+    """
+    link = kept_by(token=token, session=session, now=now)
+    if link is None:
+        return None
+    kept_until = datetime.fromtimestamp(_kept(session)[str(link.pk)], tz=now.tzinfo)
+    expires_at = min(now + timedelta(seconds=settings.SETUP_LINK_SECONDS), kept_until)
+    data = {"parent": link.pk, "agent": agent}
+    return _make(softphone=link.softphone, user=link.made_by, actor=None, expires_at=expires_at, ip=ip, now=now, data=data)
+
+
+def url(token: str) -> str:
+    """The link's address, for a code or a tap. Always under PUBLIC_URL, without a trailing slash: Linphone follows no
+    redirect."""
+    return settings.PUBLIC_URL + reverse("setup_link", args=[token])
+
+
+def look(*, token: str, now: datetime) -> Literal["works", "dead"]:
+    """Whether the link would open now. Writes nothing."""
+    return "works" if _unopened(token, now) else "dead"
+
+
+def open_in_browser(*, token: str, session: SessionBase, ip: str | None, agent: str, now: datetime) -> SetupLink | None:
+    """Use the link up for this browser, whose session keeps it for SETUP_SESSION_SECONDS.
+
+    Exactly one of many simultaneous calls gets the link; the others None, except another press in the browser that won.
+    """
+    link = _unopened(token, now)
+    if link and _claim(link, session=session, ip=ip, agent=agent, now=now):
+        return link
+    return kept_by(token=token, session=_as_stored(session), now=now)
+
+
+def kept_by(*, token: str, session: SessionBase, now: datetime) -> SetupLink | None:
+    """The link, if this browser opened it and still keeps it. Writes nothing."""
+    kept = _kept(session)
+    link = _usable(token).filter(revoked_at=None, opened_at__isnull=False, opened_by_app=False).first()
+    if link is None or not link.softphone.password:
+        return None
+    return link if kept.get(str(link.pk), 0) > now.timestamp() else None
+
+
+def fetch_by_app(*, token: str, ip: str | None, agent: str, now: datetime) -> SetupLink | None:
+    """Use the link up for a softphone that fetches its own document.
+
+    Exactly one of many simultaneous calls gets it. The same address and agent get it again, at most twice, from 1 to 10
+    seconds after the first: an answer lost on a mobile network is asked for again.
+    """
+    link = _unopened(token, now)
+    if link:
+        return link if _claim(link, session=None, ip=ip, agent=agent, now=now) else None
+    return _repeat(token, ip, agent, now)
+
+
+def revoke(*, softphone: Softphone, now: datetime) -> int:
+    """End all links of this phone, also those that a browser keeps, in the caller's transaction. Returns their number."""
+    return SetupLink.objects.filter(softphone=softphone, revoked_at=None).update(revoked_at=now)
+
+
+def _make(*, softphone, user, actor, expires_at, ip, now, data=None) -> Drawn:
+    token = secrets.token_urlsafe(32)
+    with transaction.atomic():
+        link = SetupLink.objects.create(
+            token_hash=_hash(token), softphone=softphone, made_by=user, made_at=now, expires_at=expires_at
+        )
+        audit.record(act="link:made", actor=actor, softphone=softphone, ip=ip, data={"link": link.pk} | (data or {}), now=now)
+    return Drawn(token, link)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _usable(token: str) -> QuerySet[SetupLink]:
+    """The link of this token, if its phone may still be shown to whoever drew it."""
+    return SetupLink.objects.select_related("softphone__account", "softphone__owner", "made_by").filter(
+        token_hash=_hash(token),
+        made_by__is_active=True,
+        softphone__gone_at=None,
+        softphone__enabled=True,
+        softphone__password__isnull=False,
+        softphone__sip_username__gt="",
+        softphone__owner__user=F("made_by"),
+        softphone__owner__enabled=True,
+        softphone__owner__gone_at=None,
+        softphone__account__memberships__user=F("made_by"),
+    )
+
+
+def _unopened(token: str, now: datetime) -> SetupLink | None:
+    link = _usable(token).filter(opened_at=None, revoked_at=None, expires_at__gt=now).first()
+    return link if link and link.softphone.password else None
+
+
+def _claim(link: SetupLink, *, session: SessionBase | None, ip: str | None, agent: str, now: datetime) -> bool:
+    """Whether we are the one that opens it. `session` is None for an app.
+
+    One statement on one table decides: a condition in a sub-select would not be looked at again by a PostgreSQL that had
+    to wait for the row.
+    """
+    by_app = session is None
+    free = SetupLink.objects.filter(pk=link.pk, opened_at=None, revoked_at=None, expires_at__gt=now)
+    opened = {"opened_at": now, "opened_from": ip, "opened_agent": _agent(agent), "opened_by_app": by_app}
+    with transaction.atomic():
+        if not free.update(**opened):
+            return False
+        act = "link:fetched" if by_app else "link:opened"
+        audit.record(act=act, softphone=link.softphone, ip=ip, data={"link": link.pk, "agent": agent}, now=now)
+        if session is not None:
+            _keep(session, link, now)
+    return True
+
+
+def _repeat(token: str, ip: str | None, agent: str, now: datetime) -> SetupLink | None:
+    link = _usable(token).filter(opened_by_app=True, revoked_at=None).first()
+    if link is None or ip is None or not link.softphone.password:
+        return None
+    again = SetupLink.objects.filter(
+        pk=link.pk,
+        revoked_at=None,
+        opened_from=ip,
+        opened_agent=_agent(agent),
+        opened_at__gte=now - REPEAT_UNTIL,
+        opened_at__lte=now - REPEAT_AFTER,
+        repeats__lt=REPEATS,
+    )
+    with transaction.atomic():
+        if not again.update(repeats=F("repeats") + 1):
+            return None
+        audit.record(act="link:fetched", softphone=link.softphone, ip=ip, data={"link": link.pk, "agent": agent}, now=now)
+    return link
+
+
+def _agent(agent: str) -> str:
+    return agent.replace("\0", "")[:256]
+
+
+def _kept(session: SessionBase) -> dict[str, float]:
+    return session.get(SESSION_KEY, {})
+
+
+def _keep(session: SessionBase, link: SetupLink, now: datetime) -> None:
+    """Let this browser keep the link, stored before anybody else learns that it is taken.
+
+    A session that nobody has signed in to gets a new name, so that one planted in this browser beforehand shows nothing.
+    """
+    until = now.timestamp() + settings.SETUP_SESSION_SECONDS
+    kept = {key: moment for key, moment in _kept(session).items() if moment > now.timestamp()}
+    session[SESSION_KEY] = kept | {str(link.pk): until}
+    if session.session_key and "_auth_user_id" not in session:
+        session.cycle_key()
+    session.save()
+
+
+def _as_stored(session: SessionBase) -> SessionBase:
+    """The session as it is now: another press of the same button may have changed it since this request began."""
+    return type(session)(session.session_key)
