@@ -130,13 +130,13 @@ class Calls:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-        token: str = "",
+        token: str | None = None,
     ) -> Reply:
         """One request and its log line, which names the parameters of the query but not their values."""
         request_id = uuid.uuid4().hex
         sent = {"Accept": "application/json", "User-Agent": "softphone-portal", "X-Request-ID": request_id}
         sent.update(headers or {})
-        if token:
+        if token is not None:
             sent["X-Auth-Token"] = _sendable(token)
         if body is not None:
             sent["Content-Type"] = "application/json"

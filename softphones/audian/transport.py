@@ -181,6 +181,8 @@ class Transport:
         is set on the latter for any method but GET.
         """
         seconds = self._deadline if within is None else min(self._deadline, within)
+        if seconds <= 0:
+            raise TimedOut("There was no time left to ask Audian. The portal keeps trying.")
         _exchange.clock, _exchange.ends, _exchange.sent = self._clock, self._clock() + seconds, False
         answer = trouble = None
         try:

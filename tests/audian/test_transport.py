@@ -1,0 +1,227 @@
+"""One exchange: the deadline is total, sizes are bounded, and nothing is sent where it should not go."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from softphones.audian import errors
+from softphones.audian.client import AudianClient
+from softphones.audian.credentials import ApiKey, StaticToken
+from softphones.audian.transport import Transport, checked_base
+
+ACCOUNT = "a" * 32
+TOKEN = "a-token-nobody-may-see"
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def caller(url, **options) -> AudianClient:
+    return AudianClient(url=url, account_id=ACCOUNT, credentials=StaticToken(TOKEN), **options)
+
+
+def answer(body: bytes) -> bytes:
+    return OK + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def seconds_of(act, raises) -> float:
+    started = time.monotonic()
+    with pytest.raises(raises):
+        act()
+    return time.monotonic() - started
+
+
+def test_a_body_that_drips_is_cut_at_the_deadline(rude):
+    server = rude(OK + b"Content-Length: 1000\r\n\r\n", *[b" "] * 100, pause=0.1)
+    assert 0.4 < seconds_of(caller(server.url, deadline=0.5).account, errors.TimedOut) < 0.9
+
+
+def test_headers_that_drip_are_cut_at_the_deadline(rude):
+    server = rude(b"HTTP/1.1 200 OK\r\n", *[b"X-Slow: 1\r\n"] * 100, pause=0.1)
+    assert 0.4 < seconds_of(caller(server.url, deadline=0.5).account, errors.TimedOut) < 0.9
+
+
+def test_a_server_that_says_nothing_is_cut_at_the_deadline(rude):
+    server = rude(b"", pause=3)
+    assert 0.4 < seconds_of(caller(server.url, deadline=0.5).account, errors.TimedOut) < 0.9
+
+
+def test_several_requests_can_share_one_deadline(rude):
+    client = caller(rude(b"", pause=3).url)
+
+    def both():
+        with client.within(0.4):
+            with pytest.raises(errors.TimedOut):
+                client.account()
+            client.account()
+
+    assert seconds_of(both, errors.AccountTrouble) < 0.8
+
+
+def test_a_refused_connection_is_never_doubtful():
+    with pytest.raises(errors.Unreachable) as caught:
+        caller(f"http://127.0.0.1:{free_port()}/v2").delete_device("b" * 32)
+    assert not caught.value.doubtful
+
+
+def test_a_connection_that_was_never_made_is_tried_again():
+    port = free_port()
+    found = []
+
+    def answer_late():
+        time.sleep(0.05)
+        with socket.create_server(("127.0.0.1", port)) as listener:
+            connection, _ = listener.accept()
+            with connection:
+                found.append(connection.recv(65_536))
+                connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+
+    server = threading.Thread(target=answer_late)
+    server.start()
+    caller(f"http://127.0.0.1:{port}/v2").delete_device("b" * 32)
+    server.join(5)
+    assert found[0].startswith(b"DELETE /v2/accounts/")
+
+
+def test_a_name_that_does_not_exist_is_unreachable():
+    with pytest.raises(errors.Unreachable):
+        caller("https://no-such-host.invalid/v2").account()
+
+
+def test_a_certificate_that_is_not_trusted_is_named(rude):
+    server = rude(b"not TLS at all")
+    with pytest.raises(errors.Unreachable, match="certificate"):
+        caller(server.url.replace("http:", "https:")).account()
+
+
+def test_a_connection_that_breaks_is_not_tried_again(rude):
+    server = rude()
+    with pytest.raises(errors.CutOff) as caught:
+        caller(server.url).account()
+    assert server.connections == 1
+    assert not caught.value.doubtful, "a GET changes nothing"
+
+
+def test_a_write_that_breaks_is_doubtful_and_not_tried_again(rude):
+    server = rude()
+    with pytest.raises(errors.CutOff) as caught:
+        caller(server.url).delete_device("b" * 32)
+    assert server.connections == 1
+    assert caught.value.doubtful
+
+
+def test_a_body_that_ends_too_soon_is_not_an_answer(rude):
+    with pytest.raises(errors.NotOurAnswer):
+        caller(rude(OK + b'Content-Length: 500\r\n\r\n{"data": {"id"').url).account()
+
+
+def test_an_answer_larger_than_we_read_is_dropped(rude):
+    transport = Transport(deadline=5, max_bytes=1000)
+    with pytest.raises(errors.TooLarge):
+        transport.send("GET", rude(answer(b" " * 200_000)).url, headers={}, body=None)
+
+
+def test_a_redirect_is_not_followed_and_its_body_not_read(rude):
+    elsewhere = rude(answer(b"{}"))
+    head = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere.url}\r\nContent-Length: 4\r\n\r\nmore".encode()
+    with pytest.raises(errors.NotOurAnswer, match="leads to another address"):
+        caller(rude(head).url).account()
+    assert elsewhere.connections == 0
+
+
+def test_proxies_and_netrc_of_the_environment_are_not_used(rude, monkeypatch, tmp_path):
+    proxy = rude(answer(b"{}"))
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password netrc-password")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    server = rude(answer(b'{"data": {"id": "%s"}, "status": "success"}' % ACCOUNT.encode()))
+    assert caller(server.url).account().id == ACCOUNT
+    assert proxy.connections == 0
+    assert b"Authorization" not in server.requests[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html><body>502 Bad Gateway</body></html>",
+        b"",
+        b"null",
+        b"[]",
+        b'{"data": NaN',
+        b"[" * 100_000,
+        b'{"status": "success"}',
+        b'{"data": {}, "status": "error"}',
+        b'{"data": {"id": "another account"}, "status": "success"}',
+        b"\xff\xfe\x00garbage",
+    ],
+)
+def test_anything_but_audians_json_is_not_our_answer(rude, body):
+    with pytest.raises(errors.NotOurAnswer):
+        caller(rude(answer(body)).url).account()
+
+
+@pytest.mark.parametrize("url", ["https://api.audian.com:8443/v2", "http://127.0.0.1:1/v2", "http://[::1]:1/v2/"])
+def test_https_anywhere_and_http_to_this_machine_are_allowed(url):
+    assert checked_base(url) == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.audian.com/v2",
+        "http://127.0.0.1.evil.example/v2",
+        "ftp://127.0.0.1/",
+        "https://me:hush@api.audian.com/v2",
+        "https://api.audian.com/v2?auth_token=hush",
+        "https://",
+        "http://[bad",
+        "",
+    ],
+)
+def test_other_addresses_are_refused_in_a_sentence_without_the_address(url):
+    with pytest.raises(errors.BadAddress) as caught:
+        caller(url)
+    assert "hush" not in str(caught.value)
+
+
+def test_plain_http_elsewhere_has_to_be_allowed():
+    assert checked_base("http://audian.test/v2", allow_http=True) == "http://audian.test/v2"
+
+
+@pytest.mark.parametrize("token", ["line\nbreak", "eu€ro", "two words", ""])
+def test_a_token_that_no_header_can_hold_is_refused_without_being_quoted(rude, token):
+    server = rude(answer(b"{}"))
+    client = AudianClient(url=server.url, account_id=ACCOUNT, credentials=StaticToken(token))
+    with pytest.raises(errors.Unauthorised) as caught:
+        client.account()
+    assert not token or token not in str(caught.value)
+    assert server.connections == 0
+
+
+def test_an_exception_of_the_http_library_does_not_travel_along(rude):
+    with pytest.raises(errors.CutOff) as caught:
+        caller(rude().url).account()
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("id", ["..", ".", "", "a/b", "a?b", "a b"])
+def test_an_id_that_would_change_the_address_is_not_sent(rude, id):
+    server = rude(answer(b"{}"))
+    with pytest.raises(errors.FaultyRequest):
+        caller(server.url).delete_device(id)
+    assert server.connections == 0
+
+
+def test_an_account_id_that_would_change_the_address_is_not_sent(rude):
+    server = rude(answer(b"{}"))
+    client = AudianClient(url=server.url, account_id="../x", credentials=ApiKey("k" * 64))
+    with pytest.raises(errors.Unauthorised):
+        client.device("b" * 32)
+    assert server.connections == 0
