@@ -6,10 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-Text = str | Promise
+Text = str  # or Django's lazy translation of one
 Platform = Literal["mobile", "desktop"]
 
 #: The port a SIP app takes when an address names none (RFC 3261, 19.1.2).

@@ -22,5 +22,5 @@ def qr_svg(payload: str, label: str) -> str:
     size = {"viewBox": drawn.get("viewBox", "")}
     svg = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size, "role": "img", "aria-label": clean(label)})
     ET.SubElement(svg, "rect", width="100%", height="100%", fill="#fff")
-    ET.SubElement(svg, "path", d=path.get("d", ""), fill="#000")
+    ET.SubElement(svg, "path", {"d": path.get("d", ""), "fill": "#000", "shape-rendering": "crispEdges"})
     return ET.tostring(svg, encoding="unicode")

@@ -48,11 +48,16 @@ def serving(document: str):
 
 @contextmanager
 def linphone(home: Path, url: str, *, authority: Path):
-    """A Linphone that has never been set up, told only the address of its document. `authority`: whom it trusts."""
-    for folder in (".local/share/linphone", ".config/linphone"):  # without both, the core never starts, silently
-        (home / folder).mkdir(parents=True)
+    """A Linphone told only the address of its document; started again in the same home, it is told nothing anew.
+
+    `authority`: the certificate that it trusts.
+    """
     config = home / "linphonerc"
-    config.write_text(f"[misc]\nconfig-uri={url}\n[sip]\nsip_port=-1\nsip_tcp_port=-1\nsip_tls_port=-1\nroot_ca={authority}\n")
+    if not config.exists():
+        for folder in (".local/share/linphone", ".config/linphone"):  # without both, the core never starts, silently
+            (home / folder).mkdir(parents=True)
+        ports = "sip_port=-1\nsip_tcp_port=-1\nsip_tls_port=-1"
+        config.write_text(f"[misc]\nconfig-uri={url}\n[sip]\n{ports}\nroot_ca={authority}\n")
     command = ["linphonec", "-c", str(config), "-d", "4", "-l", str(home / "linphone.log")]
     with _running(command, home, goodbye="quit\n") as process:
         yield process
