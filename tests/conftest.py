@@ -4,6 +4,8 @@ import pytest
 
 from softphones.audian.sandbox import Sandbox, serve
 from tests.factories import make_account, make_owner, make_softphone, make_user
+from tests.loopback import pytest_configure  # noqa: F401
+from tests.reporting import pytest_report_header  # noqa: F401
 
 
 @pytest.fixture
