@@ -22,7 +22,8 @@ from django.urls import reverse
 from softphones import audit
 from softphones.models import SetupLink, Softphone, User
 
-SESSION_KEY = "setup_links"  # {link id: until when this browser keeps it, in seconds since 1970}
+SESSION_KEY = "setup_links"  # ids of the links that this browser opened
+KEPT_AT_MOST = 20
 # A softphone that lost the answer asks again at once; nobody else has a reason to (design: "answered again at most twice").
 REPEATS = 2
 REPEAT_AFTER, REPEAT_UNTIL = timedelta(seconds=1), timedelta(seconds=10)
@@ -39,21 +40,19 @@ class Drawn:
 def draw(*, softphone: Softphone, user: User, ip: str | None, now: datetime) -> Drawn:
     """A new link for this phone, for SETUP_LINK_SECONDS. The caller has checked access and fresh proof."""
     expires_at = now + timedelta(seconds=settings.SETUP_LINK_SECONDS)
-    return _make(softphone=softphone, user=user, actor=user, expires_at=expires_at, ip=ip, now=now)
+    return _make(softphone=softphone, user=user, expires_at=expires_at, ip=ip, now=now)
 
 
 def draw_child(*, token: str, session: SessionBase, ip: str | None, agent: str, now: datetime) -> Drawn | None:
     """A new link for an app on the device whose browser opened this one; None if this browser does not keep it.
 
-    It lives no longer than the browser keeps the page.
+    Only an app can use it, and it lives no longer than the browser keeps the page.
     """
     link = kept_by(token=token, session=session, now=now)
     if link is None:
         return None
-    kept_until = datetime.fromtimestamp(_kept(session)[str(link.pk)], tz=now.tzinfo)
-    expires_at = min(now + timedelta(seconds=settings.SETUP_LINK_SECONDS), kept_until)
-    data = {"parent": link.pk, "agent": agent}
-    return _make(softphone=link.softphone, user=link.made_by, actor=None, expires_at=expires_at, ip=ip, now=now, data=data)
+    expires_at = min(now + timedelta(seconds=settings.SETUP_LINK_SECONDS), kept_until(link))
+    return _make(softphone=link.softphone, user=link.made_by, parent=link, expires_at=expires_at, ip=ip, agent=agent, now=now)
 
 
 def url(token: str) -> str:
@@ -63,8 +62,8 @@ def url(token: str) -> str:
 
 
 def look(*, token: str, now: datetime) -> Literal["works", "dead"]:
-    """Whether the link would open now. Writes nothing."""
-    return "works" if _unopened(token, now) else "dead"
+    """Whether a browser could open the link now. Writes nothing."""
+    return "works" if _unopened(token, now, by_app=False) else "dead"
 
 
 def open_in_browser(*, token: str, session: SessionBase, ip: str | None, agent: str, now: datetime) -> SetupLink | None:
@@ -72,7 +71,7 @@ def open_in_browser(*, token: str, session: SessionBase, ip: str | None, agent: 
 
     Exactly one of many simultaneous calls gets the link; the others None, except another press in the browser that won.
     """
-    link = _unopened(token, now)
+    link = _unopened(token, now, by_app=False)
     if link and _claim(link, session=session, ip=ip, agent=agent, now=now):
         return link
     return kept_by(token=token, session=_as_stored(session), now=now)
@@ -80,11 +79,15 @@ def open_in_browser(*, token: str, session: SessionBase, ip: str | None, agent: 
 
 def kept_by(*, token: str, session: SessionBase, now: datetime) -> SetupLink | None:
     """The link, if this browser opened it and still keeps it. Writes nothing."""
-    kept = _kept(session)
-    link = _usable(token).filter(revoked_at=None, opened_at__isnull=False, opened_by_app=False).first()
-    if link is None or not link.softphone.password:
-        return None
-    return link if kept.get(str(link.pk), 0) > now.timestamp() else None
+    kept = session.get(SESSION_KEY, [])
+    since = now - timedelta(seconds=settings.SETUP_SESSION_SECONDS)
+    link = _with_password(_usable(token).filter(opened_at__gt=since, opened_by_app=False))
+    return link if link and link.pk in kept else None
+
+
+def kept_until(link: SetupLink) -> datetime:
+    """When the page of an opened link ends."""
+    return link.opened_at + timedelta(seconds=settings.SETUP_SESSION_SECONDS)
 
 
 def fetch_by_app(*, token: str, ip: str | None, agent: str, now: datetime) -> SetupLink | None:
@@ -93,10 +96,10 @@ def fetch_by_app(*, token: str, ip: str | None, agent: str, now: datetime) -> Se
     Exactly one of many simultaneous calls gets it. The same address and agent get it again, at most twice, from 1 to 10
     seconds after the first: an answer lost on a mobile network is asked for again.
     """
-    link = _unopened(token, now)
+    link = _unopened(token, now, by_app=True)
     if link:
         return link if _claim(link, session=None, ip=ip, agent=agent, now=now) else None
-    return _repeat(token, ip, agent, now)
+    return _repeat(token, ip=ip, agent=agent, now=now)
 
 
 def revoke(*, softphone: Softphone, now: datetime) -> int:
@@ -104,13 +107,25 @@ def revoke(*, softphone: Softphone, now: datetime) -> int:
     return SetupLink.objects.filter(softphone=softphone, revoked_at=None).update(revoked_at=now)
 
 
-def _make(*, softphone, user, actor, expires_at, ip, now, data=None) -> Drawn:
+def _make(
+    *,
+    softphone: Softphone,
+    user: User,
+    expires_at: datetime,
+    ip: str | None,
+    now: datetime,
+    parent: SetupLink | None = None,
+    agent: str = "",
+) -> Drawn:
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         link = SetupLink.objects.create(
-            token_hash=_hash(token), softphone=softphone, made_by=user, made_at=now, expires_at=expires_at
+            token_hash=_hash(token), softphone=softphone, parent=parent, made_by=user, made_at=now, expires_at=expires_at
         )
-        audit.record(act="link:made", actor=actor, softphone=softphone, ip=ip, data={"link": link.pk} | (data or {}), now=now)
+        data = {"link": link.pk} | ({"parent": parent.pk, "agent": agent} if parent else {})
+        # Whoever holds an opened page need not be signed in.
+        actor = None if parent else user
+        audit.record(act="link:made", actor=actor, softphone=softphone, ip=ip, data=data, now=now)
     return Drawn(token, link)
 
 
@@ -119,13 +134,13 @@ def _hash(token: str) -> str:
 
 
 def _usable(token: str) -> QuerySet[SetupLink]:
-    """The link of this token, if its phone may still be shown to whoever drew it."""
+    """The link of this token, if it is not revoked and its phone may still be shown to whoever drew it."""
     return SetupLink.objects.select_related("softphone__account", "softphone__owner", "made_by").filter(
         token_hash=_hash(token),
+        revoked_at=None,
         made_by__is_active=True,
         softphone__gone_at=None,
         softphone__enabled=True,
-        softphone__password__isnull=False,
         softphone__sip_username__gt="",
         softphone__owner__user=F("made_by"),
         softphone__owner__enabled=True,
@@ -134,8 +149,13 @@ def _usable(token: str) -> QuerySet[SetupLink]:
     )
 
 
-def _unopened(token: str, now: datetime) -> SetupLink | None:
-    link = _usable(token).filter(opened_at=None, revoked_at=None, expires_at__gt=now).first()
+def _unopened(token: str, now: datetime, *, by_app: bool) -> SetupLink | None:
+    links = _usable(token).filter(opened_at=None, expires_at__gt=now)
+    return _with_password(links if by_app else links.filter(parent=None))
+
+
+def _with_password(links: QuerySet[SetupLink]) -> SetupLink | None:
+    link = links.first()
     return link if link and link.softphone.password else None
 
 
@@ -154,27 +174,25 @@ def _claim(link: SetupLink, *, session: SessionBase | None, ip: str | None, agen
         act = "link:fetched" if by_app else "link:opened"
         audit.record(act=act, softphone=link.softphone, ip=ip, data={"link": link.pk, "agent": agent}, now=now)
         if session is not None:
-            _keep(session, link, now)
+            _keep(session, link)
     return True
 
 
-def _repeat(token: str, ip: str | None, agent: str, now: datetime) -> SetupLink | None:
-    link = _usable(token).filter(opened_by_app=True, revoked_at=None).first()
-    if link is None or ip is None or not link.softphone.password:
+def _repeat(token: str, *, ip: str | None, agent: str, now: datetime) -> SetupLink | None:
+    link = _with_password(_usable(token).filter(opened_by_app=True, opened_from=ip, opened_agent=_agent(agent)))
+    if link is None or ip is None:
         return None
     again = SetupLink.objects.filter(
         pk=link.pk,
         revoked_at=None,
-        opened_from=ip,
-        opened_agent=_agent(agent),
-        opened_at__gte=now - REPEAT_UNTIL,
-        opened_at__lte=now - REPEAT_AFTER,
+        opened_at__range=(now - REPEAT_UNTIL, now - REPEAT_AFTER),
         repeats__lt=REPEATS,
     )
     with transaction.atomic():
         if not again.update(repeats=F("repeats") + 1):
             return None
-        audit.record(act="link:fetched", softphone=link.softphone, ip=ip, data={"link": link.pk, "agent": agent}, now=now)
+        data = {"link": link.pk, "agent": agent}
+        audit.record(act="link:fetched", softphone=link.softphone, ip=ip, data=data, now=now)
     return link
 
 
@@ -182,18 +200,12 @@ def _agent(agent: str) -> str:
     return agent.replace("\0", "")[:256]
 
 
-def _kept(session: SessionBase) -> dict[str, float]:
-    return session.get(SESSION_KEY, {})
-
-
-def _keep(session: SessionBase, link: SetupLink, now: datetime) -> None:
+def _keep(session: SessionBase, link: SetupLink) -> None:
     """Let this browser keep the link, stored before anybody else learns that it is taken.
 
     A session that nobody has signed in to gets a new name, so that one planted in this browser beforehand shows nothing.
     """
-    until = now.timestamp() + settings.SETUP_SESSION_SECONDS
-    kept = {key: moment for key, moment in _kept(session).items() if moment > now.timestamp()}
-    session[SESSION_KEY] = kept | {str(link.pk): until}
+    session[SESSION_KEY] = [*session.get(SESSION_KEY, []), link.pk][-KEPT_AT_MOST:]
     if session.session_key and "_auth_user_id" not in session:
         session.cycle_key()
     session.save()

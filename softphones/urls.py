@@ -1,6 +1,6 @@
 from django.urls import path
 
-from softphones.views import me, setup, staff
+from softphones.views import hooks, me, setup, staff
 
 urlpatterns = [
     # My own softphones
@@ -11,6 +11,9 @@ urlpatterns = [
     path("softphones/<int:pk>/code/", setup.code, name="code"),
     path("softphones/<int:pk>/link/", setup.app_link, name="app_link"),
     path("softphones/<int:pk>/light/", setup.light, name="light"),
+    # One-time links. No slash at the end: Linphone follows no redirect
+    path("s/<str:token>", hooks.setup_link, name="setup_link"),
+    path("zoiper", hooks.zoiper_link, name="zoiper"),
     # Staff. Last, because a slug is any word
     path("<slug:slug>/", staff.softphones, name="staff_softphones"),
 ]

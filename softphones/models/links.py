@@ -11,6 +11,8 @@ class SetupLink(models.Model):
 
     token_hash = models.CharField(max_length=64, unique=True)  # SHA-256, hexadecimal
     softphone = models.ForeignKey(Softphone, on_delete=models.CASCADE, related_name="links")
+    # Drawn from an opened page for an app on that same device; no browser can open it.
+    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="children")
     made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     made_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)

@@ -93,20 +93,18 @@ def _opened(request: HttpRequest, token: str) -> HttpResponse:
     link = setup_links.open_in_browser(
         token=token, session=request.session, ip=client_ip(request), agent=_agent(request), now=timezone.now()
     )
-    return _see_other("setup_link", token) if link else _dead(request)
+    return redirect("setup_link", token) if link else _dead(request)
 
 
 def _drawn_for_app(request: HttpRequest, token: str) -> HttpResponse:
     """A fresh link inside the tap link of the app on this device, as a fragment or as the whole page."""
-    now = timezone.now()
-    link = setup_links.kept_by(token=token, session=request.session, now=now)
-    app = link and _tapping_app(request, link.softphone.account)
-    if not app:
-        return _dead(request)
     drawn = setup_links.draw_child(
-        token=token, session=request.session, ip=client_ip(request), agent=_agent(request), now=now
+        token=token, session=request.session, ip=client_ip(request), agent=_agent(request), now=timezone.now()
     )
-    context = _what_opened_shows(request, link) | {"tap_link": _tap(request, app, drawn.token)}
+    if drawn is None:
+        return _dead(request)
+    context = _what_opened_shows(request, drawn.link.parent)
+    context["tap_link"] = context["tap_app"] and _tap(request, context["tap_app"], drawn.token)
     return render(request, "setup/opened.html#app-link" if request.htmx else "setup/opened.html", context)
 
 
@@ -141,12 +139,6 @@ def _tap(request: HttpRequest, app: App, token: str) -> str | None:
 
 def _dead(request: HttpRequest) -> HttpResponse:
     return render(request, "setup/dead_link.html", status=DEAD)
-
-
-def _see_other(name: str, *args: str) -> HttpResponse:
-    response = redirect(name, *args)
-    response.status_code = 303
-    return response
 
 
 def _agent(request: HttpRequest) -> str:
