@@ -1,0 +1,142 @@
+"""A threaded HTTP/1.1 server for the sandbox, on loopback, that can cut a connection or let a body drip."""
+
+import io
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from .app import Sandbox
+from .envelope import CutConnection
+
+IDLE_SECONDS = 75
+BIGGEST_BODY_READ = 8_000_001
+
+
+class SandboxServer(ThreadingHTTPServer):
+    """Serves one sandbox. `stop` closes the door and every open connection, so that clients notice at once."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
+
+    def __init__(self, sandbox: Sandbox, port: int):
+        self.sandbox = sandbox
+        self.closing = threading.Event()
+        self._connections: set[socket.socket] = set()
+        self._idle = threading.Condition()
+        super().__init__(("127.0.0.1", port), SandboxHandler)
+
+    @property
+    def url(self) -> str:
+        """Where the API is: "http://127.0.0.1:<port>/v2"."""
+        return f"http://127.0.0.1:{self.server_port}/v2"
+
+    def server_bind(self) -> None:
+        """Bind without asking DNS for a name, as http.server would."""
+        socket.socket.bind(self.socket, self.server_address)
+        self.server_name, self.server_port = self.socket.getsockname()[:2]
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but not beyond the server's end: then CutConnection is raised."""
+        if self.closing.wait(seconds):
+            raise CutConnection
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._idle:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        with self._idle:
+            self._connections.discard(request)
+            self._idle.notify_all()
+
+    def stop(self, patience: float = 2.0) -> None:
+        """End serving; wait at most `patience` seconds for requests that are being answered."""
+        self.closing.set()
+        self.shutdown()
+        self.server_close()
+        with self._idle:
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._idle.wait_for(lambda: not self._connections, timeout=patience)
+
+
+class SandboxHandler(BaseHTTPRequestHandler):
+    """One connection: drives the WSGI app and writes what it says, byte for byte."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True
+    server: SandboxServer
+
+    def run_app(self) -> None:
+        """Answer one request, or cut the connection when the sandbox says so."""
+        try:
+            self._answer()
+        except (CutConnection, ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_OPTIONS = run_app
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing is logged: addresses and bodies hold secrets."""
+
+    def _answer(self) -> None:
+        head: list[bytes] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            lines = [f"HTTP/1.1 {status}", "Server: Cowboy", *(f"{name}: {value}" for name, value in headers)]
+            head.append("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"))
+
+        pieces = iter(self.server.sandbox(self._environ(), start_response))
+        if self.command == "HEAD":
+            self.wfile.write(head[0])
+            return
+        self.wfile.write(head[0] + next(pieces, b""))
+        for piece in pieces:
+            self.wfile.write(piece)
+
+    def _environ(self) -> dict[str, Any]:
+        path, _, query = self.path.partition("?")
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > BIGGEST_BODY_READ:
+            self.close_connection = True
+            length = BIGGEST_BODY_READ
+        environ = {
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "QUERY_STRING": query,
+            "REMOTE_ADDR": self.client_address[0],
+            "SERVER_PROTOCOL": self.request_version,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(length),
+            "wsgi.input": io.BytesIO(self.rfile.read(length)),
+            "wsgi.url_scheme": "http",
+            "sandbox.wait": self.server.wait,
+        }
+        for name, value in self.headers.items():
+            environ["HTTP_" + name.upper().replace("-", "_")] = value
+        return environ
+
+
+@contextmanager
+def serve(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
+    """Serve the sandbox on 127.0.0.1 while the block runs; yields the API's address ("http://127.0.0.1:43211/v2").
+
+    Port 0 takes any free one. Raises OSError for a port that is taken.
+    """
+    server = SandboxServer(sandbox, port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox", daemon=True)
+    thread.start()
+    try:
+        yield server.url
+    finally:
+        server.stop()
+        thread.join()
