@@ -5,6 +5,9 @@ STRICT ?=
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
+# A Python that was upgraded away leaves a .venv that can't run.
+$(shell [ ! -d $(VENV) ] || $(VENV)/bin/python -c '' 2>/dev/null || rm -rf $(VENV))
+
 .PHONY: help setup demo test clean
 .DEFAULT_GOAL := help
 
@@ -32,7 +35,7 @@ $(VENV)/bin/python:
 	done; \
 	echo "The portal needs Python 3.11 or newer with its venv module (on Debian: apt-get install python3-venv)." >&2; exit 1
 
-$(VENV)/run.stamp: requirements.lock $(VENV)/bin/python
+$(VENV)/run.stamp: requirements.lock | $(VENV)/bin/python
 	@echo "Installing requirements.lock"
 	@$(PIP) install --require-hashes -r requirements.lock
 	@touch $@
