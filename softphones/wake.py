@@ -1,4 +1,4 @@
-"""Wakes a worker after a commit. The row is the queue: a lost wake-up costs the half minute until the next sweep, never data."""
+"""Wakes a worker after a commit. The row is the queue: a lost wake-up costs half a minute until the next sweep, never data."""
 
 import logging
 from functools import cache, partial

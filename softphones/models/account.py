@@ -74,7 +74,7 @@ class ApiToken(models.Model):
 
     account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="token")
     token = EncryptedTextField(null=True)
-    expires_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)  # when to renew it, which is a little before it really expires
     status_route = models.BooleanField(null=True)
     status_route_asked_at = models.DateTimeField(null=True)
 
