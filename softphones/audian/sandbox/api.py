@@ -203,6 +203,8 @@ class Api:
     # The envelope
 
     def _answered(self, request: Request, answer: Answer, tokens: dict) -> Response:
+        if answer.status in (204, 304):
+            return Response(answer.status, self._headers(request), b"")
         envelope: dict[str, Any] = {"data": answer.data, "status": "success"}
         token = answer.auth_token or request.token
         if token:

@@ -30,7 +30,7 @@ class Devices(Resource):
         with_status = request.query.get("with_status") == "true"
 
         def row(entry: Entry, document: dict, defaults: dict) -> dict:
-            shown = self._row(entry, document) if fields is None else projected(entry, document, defaults, fields)
+            shown = self._row(entry, document) if fields is None else projected(entry, self.shown(document), defaults, fields)
             if with_status:
                 shown |= self._light(document)
             return shown if within is None else {**shown, "hotdesked": False}

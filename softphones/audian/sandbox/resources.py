@@ -27,10 +27,9 @@ class Resource(ABC):
         return entry
 
     def get(self, request: Request, id: str) -> Answer:
-        entry = self.entry(id)
-        answer = self.answer(entry)
-        if not self.dialect.plain and request.headers.get("if-none-match") == f'"{entry.revision}"':
-            raise Refusal(304, empty=True)
+        answer = self.answer(self.entry(id))
+        if not self.dialect.plain and request.headers.get("if-none-match") == answer.headers["ETag"]:
+            answer.status = 304
         return answer
 
     def create(self, request: Request) -> Answer:
@@ -61,8 +60,7 @@ class Resource(ABC):
         answer.metadata = {**(answer.metadata or {}), "deleted": True}
         self.removed(request, entry)
         self.collection.remove(id)
-        if self.dialect.empty_delete:
-            raise Refusal(204, empty=True)
+        answer.status = 204 if self.dialect.empty_delete else 200
         return answer
 
     @abstractmethod

@@ -13,7 +13,7 @@ from .app import Sandbox
 from .envelope import CutConnection
 
 IDLE_SECONDS = 75
-BIGGEST_BODY_READ = 8_000_001
+BIGGEST_BODY_READ = 32_000_000
 
 
 class SandboxServer(ThreadingHTTPServer):
@@ -105,10 +105,7 @@ class SandboxHandler(BaseHTTPRequestHandler):
 
     def _environ(self) -> dict[str, Any]:
         path, _, query = self.path.partition("?")
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > BIGGEST_BODY_READ:
-            self.close_connection = True
-            length = BIGGEST_BODY_READ
+        length = self._body_length()
         environ = {
             "REQUEST_METHOD": self.command,
             "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
@@ -124,6 +121,14 @@ class SandboxHandler(BaseHTTPRequestHandler):
         for name, value in self.headers.items():
             environ["HTTP_" + name.upper().replace("-", "_")] = value
         return environ
+
+    def _body_length(self) -> int:
+        """How much body to read; a body whose end is not known in advance ends the connection instead."""
+        length = self.headers.get("Content-Length") or "0"
+        if not length.isdecimal() or int(length) > BIGGEST_BODY_READ or "Transfer-Encoding" in self.headers:
+            self.close_connection = True
+            return 0
+        return int(length)
 
 
 @contextmanager

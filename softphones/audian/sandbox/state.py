@@ -90,7 +90,9 @@ class State:
             self._file.keep("token_epoch", self.token_epoch)
 
     def _signed(self, claims: dict) -> str:
-        head = b".".join(_base64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+        head = b".".join(
+            _base64(json.dumps(part, separators=(",", ":")).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)
+        )
         return f"{head.decode()}.{self._signature(head.decode()).decode()}"
 
     def _signature(self, head: str) -> bytes:
