@@ -87,7 +87,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the numbered path. `kind` is install, scan, enter, microphone or look; `fields` are the keys of the
+    """One step of the numbered path. `kind` is install, open, scan, enter, microphone or look; `fields` are the keys of the
     fields entered in this step, in the order in which the app asks for them."""
 
     kind: str
@@ -129,13 +129,18 @@ class App(ABC):
         """How to take the code in; only asked of an app that imports one."""
         return []
 
-    def steps(self, settings: SipSettings, *, has_code: bool) -> list[Step]:
-        """The whole path: install, scan or enter, allow the microphone, look here.
+    def open_steps(self) -> list[Step]:
+        """How to take our address in by a tap; only asked of an app that opens links."""
+        return []
 
-        `has_code`: the page shows a code that this app can take in.
+    def steps(self, settings: SipSettings, *, has_code: bool, has_link: bool = False) -> list[Step]:
+        """The whole path: install; open, scan or enter; allow the microphone; look here.
+
+        `has_code`: the page shows a code of the kind in `imports_qr`. `has_link`: it shows the `tap_link` of this app,
+        which is easier still. An app that can take in neither is set up by hand.
         """
-        scan = has_code and self.imports_qr is not None
-        middle = self.scan_steps() if scan else self.enter_steps(settings)
+        scan = self.scan_steps() if has_code else []
+        middle = (self.open_steps() if has_link else []) or scan or self.enter_steps(settings)
         return [self.install_step(), *middle, self.microphone_step(), self.look_step()]
 
     def tap_link(self, url: str, platform: Platform) -> str | None:

@@ -47,6 +47,10 @@ class _Linphone(App):
             fields.append(Field("outbound_proxy", self.proxy_label, uri, note=self.proxy_note))
         return fields
 
+    def open_steps(self) -> list[Step]:
+        text = _("Tap the link on this page that opens Linphone. If Linphone asks whether to use the settings, agree.")
+        return [Step("open", _("Open the link"), text)]
+
     def form_fields(self, settings: SipSettings) -> tuple[str, ...]:
         return tuple(each.key for each in self.account_fields(settings))
 

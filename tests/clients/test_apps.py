@@ -82,6 +82,13 @@ def test_with_a_code_only_an_app_that_imports_it_scans_instead_of_typing(app):
 
 
 @EVERY_APP
+def test_with_a_link_only_linphone_is_set_up_by_a_tap(app):
+    kinds = {step.kind for step in app.steps(make_settings(), has_code=True, has_link=True)}
+    assert ("open" in kinds) is (app.family == "linphone")
+    assert kinds.isdisjoint({"scan", "enter"}) is (app.family == "linphone")
+
+
+@EVERY_APP
 @EVERY_SETTING
 def test_every_field_is_entered_in_exactly_one_step_in_the_apps_order(app, settings):
     entered = [key for step in app.steps(settings, has_code=False) for key in step.fields]

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from .phones import BARESIP_MODULES
 from .registrar import Registrar
 
 USER = "alice_softphone"
@@ -17,7 +18,10 @@ PROGRAMS = {"kamailio": "kamailio kamailio-tls-modules", "linphonec": "linphone-
 
 def missing() -> list[str]:
     """The Debian packages that these tests need and this machine lacks."""
-    return [packages for program, packages in PROGRAMS.items() if shutil.which(program) is None]
+    absent = [packages for program, packages in PROGRAMS.items() if shutil.which(program) is None]
+    if not BARESIP_MODULES.is_dir() and PROGRAMS["baresip"] not in absent:
+        absent.append(PROGRAMS["baresip"])
+    return absent
 
 
 @pytest.fixture(scope="session")

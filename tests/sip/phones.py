@@ -9,6 +9,8 @@ from pathlib import Path
 
 from softphones.clients import generic_fields
 
+BARESIP_MODULES = Path("/usr/lib/baresip/modules")  # where Debian's package puts them; baresip does not look there unasked
+
 
 class DocumentServer(ThreadingHTTPServer):
     """One document at one address on loopback; `requests` counts who asked for it."""
@@ -76,7 +78,7 @@ def baresip(home: Path, settings, transport: str, *, authority: Path):
     (home / "accounts").write_text(account)
     (home / "config").write_text(
         f"sip_cafile {authority}\nnet_interface 127.0.0.1\nsip_listen 127.0.0.1:0\n"
-        "module_path /usr/lib/baresip/modules\nmodule_tmp uuid.so\nmodule_tmp account.so\n"
+        f"module_path {BARESIP_MODULES}\nmodule_tmp uuid.so\nmodule_tmp account.so\n"
     )
     with _running(["baresip", "-4", "-f", str(home)], home) as process:
         yield process
