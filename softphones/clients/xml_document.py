@@ -7,15 +7,15 @@ from xml.etree import ElementTree as ET
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def clean(text: str) -> str:
-    """`text` without the characters that XML 1.0 forbids."""
-    return _FORBIDDEN.sub("", text)
+def clean(text: object) -> str:
+    """`text`, which may be a lazy translation, without the characters that XML 1.0 forbids."""
+    return _FORBIDDEN.sub("", str(text))
 
 
 def add(parent: ET.Element, tag: str, text: object = "", **attributes: str) -> ET.Element:
     """Append `<tag>text</tag>` to `parent` and return it."""
     child = ET.SubElement(parent, tag, attributes)
-    child.text = clean(str(text)) or None
+    child.text = clean(text) or None
     return child
 
 

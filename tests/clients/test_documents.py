@@ -3,6 +3,7 @@
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.utils.translation import gettext_lazy
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
@@ -115,6 +116,10 @@ def test_zoiper_reads_back_any_name_and_password(name):
 def test_zoiper_is_told_an_error_in_its_own_form():
     root = parsed(zoiper.error_document('This link is <dead> & "gone"\x00'))
     assert (root.tag, root.get("code"), root.text) == ("error", "1", 'This link is <dead> & "gone"')
+
+
+def test_an_error_may_be_a_translation_that_waits_for_its_language():
+    assert parsed(zoiper.error_document(gettext_lazy("This code no longer works."))).text == "This code no longer works."
 
 
 def test_the_address_of_zoipers_picture_holds_the_token_and_never_the_password():
