@@ -69,14 +69,26 @@ class Calls:
     def log_in(self) -> Login:
         """Exchange the API key for a token. Costs 35; a failed one empties the bucket (audian-api.md section 8).
 
-        Raises Unauthorised if the key is refused, or if there is only a static token, which cannot be renewed.
+        Raises Unauthorised if the key is refused, or if there is only a static token, which cannot be renewed; for
+        anything else an AccountTrouble too.
         """
         if isinstance(self._credentials, StaticToken):
             raise errors.Unauthorised(
                 f"Audian refuses the configured token for account {self._account_id}. Replace it by a new one."
             )
-        key = self._credentials.key
         self._pace(LOG_IN_COST, True)
+        try:
+            return self._exchange_key(self._credentials.key)
+        except errors.RowError as error:
+            # No row is at fault when the log-in fails, so none may be blamed for it.
+            kind = errors.BadGateway if isinstance(error, errors.ServerFault) else errors.NoSuchRoute
+            raise kind(status=error.status, request_id=error.request_id) from None
+        except errors.AudianError as error:
+            # Whatever the log-in was for has not begun.
+            error.doubtful = False
+            raise
+
+    def _exchange_key(self, key: str) -> Login:
         reply = self._exchange("PUT", "/api_auth", body={"data": {"api_key": key}})
         if reply.answer.status in (400, 401, 404) and reply.envelope and reply.envelope.get("message") != "not_found":
             # An unknown key is a 404 that echoes it, one of a wrong length a 400 that does (audian-api.md section 1).

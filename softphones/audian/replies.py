@@ -153,8 +153,9 @@ class Reply:
                 continue
             path = redact_text(text(path).replace("%2E", ".").replace("%2e", "."), secrets)
             for rule, detail in broken.items():
-                messages.setdefault(path, []).append(_message(path, text(rule), detail, secrets))
-                rules.setdefault(path, []).append(text(rule))
+                rule = redact_text(text(rule), secrets)
+                messages.setdefault(path, []).append(_message(path, rule, detail, secrets))
+                rules.setdefault(path, []).append(rule)
         told = [f"{_LABELS.get(path, path)} {message}" for path, many in messages.items() for message in many]
         if not told:
             own = text(data.get("message")) or text(self.envelope.get("message"))
