@@ -1,5 +1,7 @@
 """One exchange: the deadline is total, sizes are bounded, and nothing is sent where it should not go."""
 
+import contextlib
+import logging
 import socket
 import threading
 import time
@@ -88,9 +90,45 @@ def test_a_connection_that_was_never_made_is_tried_again():
     assert found[0].startswith(b"DELETE /v2/accounts/")
 
 
-def test_a_name_that_does_not_exist_is_unreachable():
+def test_a_name_that_does_not_exist_is_unreachable(monkeypatch):
+    def unknown(*args, **kwargs):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(errors.Unreachable):
-        caller("https://no-such-host.invalid/v2").account()
+        caller("https://api.audian.test/v2").account()
+
+
+def test_the_next_address_of_a_name_is_tried_if_the_first_refuses(rude, monkeypatch):
+    server = rude(answer(b'{"data": {"id": "%s"}, "status": "success"}' % ACCOUNT.encode()))
+    resolve = socket.getaddrinfo
+
+    def two_addresses(host, *args, **kwargs):
+        hosts = ("127.0.0.2", "127.0.0.1") if host == "localhost" else (host,)
+        return [found for one in hosts for found in resolve(one, *args, **kwargs)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
+    assert caller(server.url.replace("127.0.0.1", "localhost")).account().id == ACCOUNT
+
+
+def test_a_connection_that_hangs_is_given_up_at_the_deadline():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as waiting:
+        address = full.getsockname()
+        for _ in range(4):
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(address)
+        assert seconds_of(caller(f"http://127.0.0.1:{address[1]}/v2", deadline=0.5).account, errors.Unreachable) < 0.9
+
+
+def test_many_calls_share_one_connection(client, plant, caplog):
+    device = plant()
+    with caplog.at_level(logging.DEBUG, "urllib3"):
+        for _ in range(3):
+            client.device(device)
+            with pytest.raises(errors.NotFound):
+                client.device("b" * 32)
+    assert caplog.text.count("Starting new HTTP connection") == 1
 
 
 def test_a_certificate_that_is_not_trusted_is_named(rude):
