@@ -84,6 +84,7 @@ class Softphone(models.Model):
     # What lights.py last saw
     registered = models.BooleanField(null=True)  # NULL: unknown
     registered_since = models.DateTimeField(null=True)
+    registered_after = models.DateTimeField(null=True)  # when we last saw that this connection was not there yet
     registered_address = models.CharField(max_length=64, blank=True, default="")
     registered_agent = models.CharField(max_length=256, blank=True, default="")
     seen_at = models.DateTimeField(null=True)

@@ -1,0 +1,284 @@
+"""Is this phone connected? The one door to Audian for pages that watch.
+
+However many pages are open, an account has at most one status call in flight, one in LIGHT_ONE_EVERY seconds while a
+single phone is watched, one for all in LIGHT_LIST_EVERY seconds otherwise, and none for LIGHT_PAUSE seconds after one
+that failed. The door is a lease: whoever takes it calls and writes down what was seen, everybody else reads that. A
+light never logs in, never waits for its place behind other calls, and takes LIGHT_DEADLINE seconds at most.
+
+Absent is unknown, never offline: Kazoo answers with empty lists when it fails (audian-api.md section 6).
+"""
+
+import json
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+from urllib.parse import quote_plus
+
+from django.conf import settings
+from django.db.models import F, Q
+
+from softphones import connection, leases
+from softphones.audian.client import LONGEST_FILTER, AudianClient
+from softphones.audian.documents import DeviceStatus, Registration
+from softphones.audian.errors import AudianError
+from softphones.connection import NoToken
+from softphones.leases import Held, LeaseLost
+from softphones.models import Account, Softphone
+from softphones.pacing import TooBusy, Urgency
+from softphones.wake import wake
+
+logger = logging.getLogger(__name__)
+
+# An observation older than this says nothing about now.
+UNKNOWN_AFTER = timedelta(seconds=60)
+# How often a page that polls writes down that its phone is watched.
+MARK_EVERY = timedelta(seconds=10)
+# Below this there is no use in beginning a call.
+LEAST_SECONDS = 0.2
+SEEN = ["registered", "registered_since", "registered_after", "registered_address", "registered_agent", "seen_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """What a page shows of a phone's connection, as of `seen_at` (None: never looked).
+
+    `since` is when the connection began, if that is known; `address` (ip:port) and `agent` (the app) where Audian tells.
+    `fresh`: it began after the page was opened, so that it was this set-up that worked.
+    """
+
+    state: Literal["connected", "not_connected", "unknown"]
+    since: datetime | None = None
+    seen_at: datetime | None = None
+    address: str = ""
+    agent: str = ""
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What Audian says of a phone: registered or not, from where, with what, and when it last (re-)registered."""
+
+    registered: bool
+    address: str = ""
+    agent: str = ""
+    at: datetime | None = None
+
+
+def watch(*, softphones: list[Softphone], now: datetime, opened_at: datetime | None = None) -> dict[int, Light]:
+    """The lights of these phones, by primary key, for a page that was opened at `opened_at` and asks every few seconds.
+
+    Asks Audian if it is time to and nobody else is asking; else tells what was seen last. What was seen more than a
+    minute ago is unknown, with what it was. Writes what it observed. Never raises, never logs in. Not for use inside a
+    transaction.
+    """
+    try:
+        _mark(softphones, now)
+        seen = _look(softphones, now)
+        rows = Softphone.objects.filter(pk__in=[each.pk for each in softphones]) if seen else softphones
+        return {each.pk: _light(each, opened_at, now) for each in rows}
+    except Exception:
+        # A page is worth more without its light than an error is.
+        logger.exception("The lights of a page could not be looked at.")
+        return {each.pk: Light("unknown") for each in softphones}
+
+
+def last_seen(softphone: Softphone) -> Light:
+    """What was seen last, however long ago; no call. Show it together with `seen_at`."""
+    return _light(softphone)
+
+
+def _light(phone: Softphone, opened_at: datetime | None = None, now: datetime | None = None) -> Light:
+    lapsed = phone.seen_at is None or (now is not None and phone.seen_at < now - UNKNOWN_AFTER)
+    state = "unknown" if lapsed or phone.registered is None else "connected" if phone.registered else "not_connected"
+    after = phone.registered_after
+    return Light(
+        state=state,
+        since=phone.registered_since,
+        seen_at=phone.seen_at,
+        address=phone.registered_address,
+        agent=phone.registered_agent,
+        fresh=bool(state == "connected" and opened_at and after and after >= opened_at),
+    )
+
+
+def _mark(softphones: Iterable[Softphone], now: datetime) -> None:
+    """Write down that these are watched, at most every MARK_EVERY."""
+    long_ago = now - MARK_EVERY
+    due = [each.pk for each in softphones if each.watched_at is None or each.watched_at < long_ago]
+    if due:
+        unmarked = Q(watched_at=None) | Q(watched_at__lt=long_ago)
+        Softphone.objects.filter(unmarked, pk__in=due).update(watched_at=now)
+
+
+def _look(softphones: Iterable[Softphone], now: datetime) -> bool:
+    """Ask Audian about the accounts whose phones were not seen lately. Returns whether anything was seen."""
+    ends = time.monotonic() + settings.LIGHT_DEADLINE
+    lately = now - timedelta(seconds=settings.LIGHT_ONE_EVERY)
+    due = defaultdict(list)
+    for phone in softphones:
+        if _can_connect(phone) and (phone.seen_at is None or phone.seen_at <= lately):
+            due[phone.account_id].append(phone)
+    seen = [_look_at_account(account_id, now, ends) for account_id in due]
+    return any(seen)
+
+
+def _can_connect(phone: Softphone) -> bool:
+    return bool(phone.audian_id and phone.sip_username and phone.enabled and phone.gone_at is None)
+
+
+def _look_at_account(account_id: int, now: datetime, ends: float) -> bool:
+    """Go through the account's door, if it is open. Returns whether anything was seen."""
+    if ends - time.monotonic() < LEAST_SECONDS:
+        return False
+    # Longer than any call takes, so that only a killed process leaves the door to lapse by itself.
+    door = leases.take(f"lights:{account_id}", settings.LIGHT_DEADLINE + settings.LEASE_SECONDS)
+    if door is None:
+        return False
+    pause = settings.LIGHT_PAUSE
+    try:
+        phones = _watched(account_id, now)
+        sights, pause = _ask(account_id, phones, ends)
+        with door.writing():
+            _write_down(phones, sights, now)
+        return bool(sights)
+    except LeaseLost:
+        return False
+    finally:
+        _shut(door, pause)
+
+
+def _shut(door: Held, seconds: float) -> None:
+    try:
+        replace(door, seconds=seconds).renew()
+    except LeaseLost:
+        logger.warning("The door %s was taken over while it was in use.", door.name)
+
+
+def _watched(account_id: int, now: datetime) -> list[Softphone]:
+    """The account's phones that pages watch, those not seen for longest first; as many as one call takes."""
+    watched = Softphone.objects.present().filter(
+        account_id=account_id,
+        watched_at__gt=now - timedelta(seconds=settings.LIGHT_WATCHED_FOR),
+        audian_id__isnull=False,
+        enabled=True,
+        sip_username__gt="",
+    )
+    phones = list(watched.order_by(F("seen_at").asc(nulls_first=True), "pk"))
+    while len(phones) > 1 and len(quote_plus(json.dumps([each.sip_username for each in phones]))) > LONGEST_FILTER:
+        del phones[-max(1, len(phones) // 10) :]
+    return phones
+
+
+def _ask(account_id: int, phones: list[Softphone], ends: float) -> tuple[dict[int, _Sight], float]:
+    """What Audian says of these phones, and for how many seconds nobody shall ask again."""
+    every = settings.LIGHT_ONE_EVERY if len(phones) == 1 else settings.LIGHT_LIST_EVERY
+    if not phones:
+        return {}, 0
+    account = Account.objects.get(pk=account_id)
+    try:
+        client = connection.connect(account, urgency=Urgency.LIGHT, allow_login=False)
+        with client, client.within(ends - time.monotonic()):
+            sights = _statuses(client, phones)
+            # A server that does not know `with_status` tells who is there in another list; that was two calls.
+            return (sights, every) if sights else (_registrations(client, phones), 2 * every)
+    except TooBusy:
+        return {}, every
+    except NoToken:
+        # The mirror logs in; the next look may be soon, since none of these costs a call.
+        if leases.take(f"lights:{account_id}:wake", settings.LIGHT_PAUSE):
+            wake("mirror_account", account_id=account_id)
+        return {}, settings.LIGHT_LIST_EVERY
+    except AudianError as error:
+        logger.warning("The lights of %s are out for %d s: %s", account, settings.LIGHT_PAUSE, error)
+        return {}, settings.LIGHT_PAUSE
+
+
+def _statuses(client: AudianClient, phones: list[Softphone]) -> dict[int, _Sight]:
+    if len(phones) == 1:
+        found = {phones[0].pk: client.status(phones[0].audian_id, phones[0].sip_username)}
+    else:
+        registered = client.statuses([each.sip_username for each in phones])
+        found = {each.pk: DeviceStatus(registered[each.sip_username], source="with_status") for each in phones}
+    foreign = {each.pk for each in phones if each.realm}
+    return {
+        pk: _Sight(status.registered, _address(status.ip, status.port), at=status.at)
+        for pk, status in found.items()
+        if status.registered is not None and not _is_blind(status, foreign=pk in foreign)
+    }
+
+
+def _is_blind(status: DeviceStatus, *, foreign: bool) -> bool:
+    """Kazoo looks only in the account's own realm: a phone in another one always reads as not registered."""
+    return foreign and status.registered is False and status.source == "with_status"
+
+
+def _registrations(client: AudianClient, phones: list[Softphone]) -> dict[int, _Sight]:
+    """Who is there, newest contact first. Who is missing here may still be there."""
+    contacts: dict[str, Registration] = {}
+    for each in client.registrations():
+        key = each.device_id or each.username.lower()
+        known = contacts.get(key)
+        if known is None or (each.at and (known.at is None or each.at > known.at)):
+            contacts[key] = each
+    asked = {phone.pk: contacts.get(phone.audian_id) or contacts.get(phone.username_folded) for phone in phones}
+    found = {pk: each for pk, each in asked.items() if each}
+    return {pk: _Sight(True, _address(each.ip, each.port), each.user_agent, each.at) for pk, each in found.items()}
+
+
+def _address(ip: str, port: int | None) -> str:
+    if not ip or port is None:
+        return ip[:64]
+    return (f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}")[:64]
+
+
+def _write_down(phones: list[Softphone], sights: dict[int, _Sight], now: datetime) -> None:
+    """One statement for those that are as they were, one for the others."""
+    same, changed = [], []
+    for phone in phones:
+        sight = sights.get(phone.pk)
+        if sight:
+            (changed if _observe(phone, sight, now) else same).append(phone)
+    if same:
+        Softphone.objects.filter(pk__in=[each.pk for each in same]).update(seen_at=now)
+    if changed:
+        Softphone.objects.bulk_update(changed, SEEN)
+
+
+def _observe(phone: Softphone, sight: _Sight, now: datetime) -> bool:
+    """Put what was seen into the row. Returns whether more than the time has changed."""
+    before = [getattr(phone, name) for name in SEEN[:-1]]
+    if not sight.registered:
+        phone.registered_since = phone.registered_after = None
+        phone.registered_address = phone.registered_agent = ""
+    else:
+        if not phone.registered or _is_another(phone, sight):
+            phone.registered_since, phone.registered_after = _beginning(phone, sight, now)
+            phone.registered_address = phone.registered_agent = ""
+        phone.registered_address = sight.address or phone.registered_address
+        phone.registered_agent = sight.agent[:256] or phone.registered_agent
+    phone.registered, phone.seen_at = sight.registered, now
+    return before != [getattr(phone, name) for name in SEEN[:-1]]
+
+
+def _is_another(phone: Softphone, sight: _Sight) -> bool:
+    """Whether this is another connection than the one that was there: another address or another app."""
+    pairs = ((phone.registered_address, sight.address), (phone.registered_agent, sight.agent[:256]))
+    return any(old and new and old != new for old, new in pairs)
+
+
+def _beginning(phone: Softphone, sight: _Sight, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """When a connection that is new to us began, and when it certainly was not there yet; None where nobody knows.
+
+    Audian's time is that of the last registration, which phones repeat every few minutes: alone it proves nothing.
+    """
+    reported = min(sight.at, now) if sight.at else None
+    if phone.registered is None or phone.seen_at is None:
+        return reported, None
+    if reported and reported > phone.seen_at:
+        return reported, phone.seen_at
+    watched = now - phone.seen_at <= timedelta(seconds=settings.LIGHT_WATCHED_FOR)
+    return (now if watched else None), phone.seen_at
