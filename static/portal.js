@@ -1,0 +1,148 @@
+/* The portal's one script: copying, live lights that rest while nobody looks, things that lapse, times in the viewer's
+   zone. Every page works without it. No inline handlers (CSP): listeners sit on the document and find data-* attributes. */
+"use strict";
+(() => {
+  const words = document.body.dataset;
+  const say = (text) => {
+    const line = document.getElementById("say");
+    line.textContent = "";
+    requestAnimationFrame(() => (line.textContent = text));
+  };
+
+  /* sessionStorage may be switched off; then ticks and the opening time last as long as the page. */
+  const remembered = (key) => { try { return JSON.parse(sessionStorage.getItem(key)); } catch { return null; } };
+  const remember = (key, value) => { try { sessionStorage.setItem(key, JSON.stringify(value)); } catch { /* off */ } };
+
+  /* Copying. The clipboard needs HTTPS; elsewhere we select and ask the browser to copy what is selected. */
+  async function toClipboard(text) {
+    if (window.isSecureContext && navigator.clipboard) {
+      try { await navigator.clipboard.writeText(text); return true; } catch { /* refused: try the old way */ }
+    }
+    const area = Object.assign(document.createElement("textarea"), { value: text, readOnly: true, className: "unseen" });
+    const focused = document.activeElement;
+    document.body.append(area);
+    area.select();
+    let copied = false;
+    try { copied = document.execCommand("copy"); } catch { /* not allowed */ }
+    area.remove();
+    focused?.focus({ preventScroll: true });
+    return copied;
+  }
+
+  function answer(button, word) {
+    const label = button.querySelector("[data-word]");
+    button.dataset.was ??= label.textContent;
+    label.textContent = word;
+    button.classList.add("done");
+    clearTimeout(button.timer);
+    button.timer = setTimeout(() => { label.textContent = button.dataset.was; button.classList.remove("done"); }, 2500);
+  }
+
+  async function copy(button, { quietly = false } = {}) {
+    const source = document.getElementById(button.dataset.copy);
+    if (await toClipboard(source.textContent)) {
+      answer(button, words.copied);
+      say(words.sayCopied.replace("{field}", button.dataset.name));
+      tick(button.closest("[data-field]"));
+    } else if (quietly) {
+      button.classList.add("urged");
+      say(words.sayPress);
+    } else {
+      getSelection().selectAllChildren(source);
+      say(words.sayByHand);
+    }
+  }
+
+  /* Ticks: the names of copied fields, never their values. */
+  const ticksOf = (field) => "ticks:" + field.closest("[data-scope]").dataset.scope;
+  function tick(field) {
+    if (!field) return;
+    field.classList.add("ticked");
+    remember(ticksOf(field), [...new Set([...(remembered(ticksOf(field)) ?? []), field.dataset.field])]);
+  }
+  function showTicks(root) {
+    for (const field of root.querySelectorAll("[data-scope] [data-field]"))
+      field.classList.toggle("ticked", (remembered(ticksOf(field)) ?? []).includes(field.dataset.field));
+  }
+
+  /* "Show and copy" first shows, by a request; then copies, where the browser still takes that for the visitor's wish. */
+  let afterShowing = null;
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-copy]");
+    if (button) copy(button);
+    const then = event.target.closest?.("button[type=submit], button:not([type])");
+    if (then) afterShowing = then.dataset.then ?? null;
+  });
+  function copyWhatWasAskedFor() {
+    const button = afterShowing && document.querySelector(`[data-copy="value-${CSS.escape(afterShowing)}"]`);
+    afterShowing = null;
+    if (!button) return;
+    button.focus({ preventScroll: true });
+    copy(button, { quietly: true });
+  }
+
+  /* Times in the viewer's own zone, with its name. */
+  function showTimes(root) {
+    for (const time of root.querySelectorAll("time[data-time]")) {
+      const at = new Date(time.dateTime);
+      const today = at.toDateString() === new Date().toDateString();
+      const day = today ? {} : { day: "numeric", month: "short" };
+      time.textContent = at.toLocaleString(document.documentElement.lang, { ...day, hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+    }
+  }
+
+  /* The moment a page was first opened outlives a reload, so that a phone that connected meanwhile counts as this set-up's. */
+  const OPENED_FOR = 30 * 60 * 1000;
+  function keepOpened() {
+    const input = document.querySelector("[data-opened]");
+    if (!input) return;
+    const key = "opened:" + input.dataset.opened;
+    const kept = remembered(key);
+    if (kept && Date.now() - kept.at < OPENED_FOR) input.value = kept.value;
+    else remember(key, { value: input.value, at: Date.now() });
+  }
+
+  /* What lapses: warned of a minute before, then replaced by its own <template> or asked for anew without its secret. */
+  const lapsing = new Map();
+  function watchLapsing(root) {
+    for (const part of [...(root.matches?.("[data-lapses-in]") ? [root] : []), ...root.querySelectorAll("[data-lapses-in]")])
+      if (!lapsing.has(part)) lapsing.set(part, { ends: Date.now() + part.dataset.lapsesIn * 1000, warned: false });
+  }
+  function lapse(part) {
+    const instead = part.querySelector(":scope > template[data-lapsed]");
+    if (!instead) { const hide = part.querySelector("[hx-trigger~=lapse]"); if (hide) htmx.trigger(hide, "lapse"); return; }
+    const focusInside = part.contains(document.activeElement);
+    part.replaceChildren(instead.content.cloneNode(true));
+    part.classList.remove("drawn");
+    part.removeAttribute("data-lapses-in");
+    htmx.process(part);
+    if (focusInside) part.querySelector("button")?.focus();
+  }
+  setInterval(() => {
+    for (const [part, state] of lapsing) {
+      const left = state.ends - Date.now();
+      if (!part.isConnected) lapsing.delete(part);
+      else if (left <= 0) { lapsing.delete(part); lapse(part); }
+      else if (left <= 60000 && !state.warned) { state.warned = true; if ("warn" in part.dataset) say(words.sayLapses); }
+    }
+  }, 1000);
+
+  /* Live parts rest while the page is hidden and look at once when it is seen again. */
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (document.hidden && event.target.matches("[data-live]")) event.preventDefault();
+  });
+  const lookNow = () => { if (!document.hidden) for (const part of document.querySelectorAll("[data-live]")) htmx.trigger(part, "look"); };
+  document.addEventListener("visibilitychange", lookNow);
+  addEventListener("pageshow", (event) => { if (event.persisted) lookNow(); });
+
+  for (const trouble of ["htmx:responseError", "htmx:sendError"])
+    document.addEventListener(trouble, (event) => {
+      afterShowing = null;
+      if (!event.target.matches("[data-live]")) say(words.sayFailed);
+    });
+
+  function fresh(root) { showTimes(root); showTicks(document); watchLapsing(root); }
+  document.addEventListener("htmx:afterSettle", (event) => { fresh(event.detail.elt); copyWhatWasAskedFor(); });
+  keepOpened();
+  fresh(document);
+})();

@@ -1,14 +1,86 @@
 """A person's own softphones."""
 
-from django.shortcuts import render
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Max, Q
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from softphones import lights as room
+from softphones.access import accounts_of
+from softphones.models import Owner, Softphone, SyncRun
+from softphones.views.setup_page import shown_as, trouble_of
 
+
+@never_cache
 @require_safe
 def softphones(request):
-    return render(request, "me/softphones.html", {"here": "mine"})
+    phones = _phones(request.user)
+    memberships = accounts_of(request.user)
+    context = _list(phones, {phone.pk: room.last_seen(phone) for phone in phones}) | {"here": "mine"}
+    context |= _age({each.account_id for each in memberships})
+    if not phones:
+        context["standing"] = standing(request.user, memberships, mirrored=context["mirrored"])
+    return render(request, "me/softphones.html", context)
 
 
+@never_cache
 @require_safe
 def lights(request):
-    return render(request, "me/softphones.html#lights", {"here": "mine"})
+    """The lights of all my phones; 204 while they are what the page already shows."""
+    if not request.htmx:
+        return redirect("softphones")
+    phones = _phones(request.user)
+    context = _list(phones, room.watch(softphones=phones, now=timezone.now()))
+    if phones and request.GET.get("shown") == context["shown"]:
+        return HttpResponse(status=204)
+    return render(request, "me/softphones.html#phones", context)
+
+
+def standing(user, memberships, *, mirrored: bool) -> str:
+    """Why somebody has no phone here: `not_mirrored`, `none` (known, without a phone), `ended` (their entry at Audian is
+    off or gone), `shared` (several people have their address), `held` (an admin has to look), or `not_linked`."""
+    accounts = [each.account_id for each in memberships]
+    linked = Owner.objects.filter(user=user, account__in=accounts)
+    if any(each.enabled and each.gone_at is None for each in linked):
+        return "none" if mirrored else "not_mirrored"
+    if linked:
+        return "ended"
+    if accounts and not mirrored:
+        return "not_mirrored"
+    same = Owner.objects.filter(account__in=accounts, email_folded=user.email.casefold(), enabled=True, gone_at=None)
+    found = list(same.values_list("hold", flat=True)[:2])
+    if len(found) > 1:
+        return "shared"
+    return "held" if found and found[0] else "not_linked"
+
+
+def _phones(user):
+    return list(Softphone.objects.visible_to(user).select_related("account", "owner").order_by("name", "id"))
+
+
+def _list(phones, seen):
+    shown = [(phone, seen[phone.pk], trouble_of(phone)) for phone in phones]
+    return {"phones": shown, "shown": "_".join(shown_as(light) for _, light, _ in shown)}
+
+
+def _age(accounts):
+    """Whether Audian has ever been read for all these accounts, and since when it could not be (`as_of`)."""
+    read = (
+        SyncRun.objects.filter(account__in=accounts)
+        .values("account")
+        .annotate(
+            complete=Max("finished_at", filter=Q(state=SyncRun.State.COMPLETE)),
+            failed=Max("finished_at", filter=Q(state=SyncRun.State.FAILED)),
+        )
+    )
+    runs = [(each["complete"], each["failed"]) for each in read if each["complete"]]
+    if not accounts or len(runs) < len(accounts):
+        return {"mirrored": False, "as_of": None}
+    late = timezone.now() - timedelta(seconds=settings.MIRROR_STALE_AFTER)
+    stale = [complete for complete, failed in runs if complete < late or (failed and failed > complete)]
+    return {"mirrored": True, "as_of": min(stale, default=None)}

@@ -1,31 +1,100 @@
 """The page on which a person sets up one phone."""
 
-from django.shortcuts import render
+from functools import wraps
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from softphones import audit, lights, people
 from softphones.access import REVEAL, SEE, softphone_for
+from softphones.views.setup_page import (
+    LOOKS_FOR,
+    chosen_app,
+    draw_code,
+    draw_tap_link,
+    page,
+    shown_as,
+    sign_now,
+    signed_time,
+    trouble_of,
+)
+from softphones.views.sign_in import prove
 
 
+@never_cache
 @require_safe
 def setup(request, pk):
-    return render(request, "setup/page.html", {"softphone": softphone_for(request.user, pk, SEE)})
+    softphone = softphone_for(request.user, pk, SEE)
+    context = page(request, softphone) | {"light": lights.last_seen(softphone)}
+    return render(request, "setup/page.html#path" if request.htmx else "setup/page.html", context)
 
 
-@require_POST
-def password_shown(request, pk):
-    return render(request, "setup/page.html", {"softphone": softphone_for(request.user, pk, REVEAL)})
+def reveals(view):
+    """A view that shows the password or hands it on: a POST by the phone's own person, with proof that is fresh."""
+
+    @wraps(view)
+    def guarded(request, pk):
+        softphone = softphone_for(request.user, pk, REVEAL)
+        back = f"{reverse('setup', args=[pk])}?{urlencode({'app': chosen_app(request, softphone).slug})}"
+        if trouble_of(softphone):
+            return redirect(back)
+        if not people.proof_is_fresh(request):
+            return prove(request, back)
+        return view(request, softphone)
+
+    return never_cache(require_POST(guarded))
 
 
-@require_POST
-def code(request, pk):
-    return render(request, "setup/page.html", {"softphone": softphone_for(request.user, pk, REVEAL)})
+@reveals
+def password_shown(request, softphone):
+    app = chosen_app(request, softphone)
+    audit.record(
+        act="password:shown",
+        actor=request.user,
+        softphone=softphone,
+        ip=audit.client_ip(request),
+        data={"app": app.slug},
+    )
+    return _answer(request, softphone, "setup/page.html#path", shown=True)
 
 
-@require_POST
-def app_link(request, pk):
-    return render(request, "setup/page.html", {"softphone": softphone_for(request.user, pk, REVEAL)})
+@reveals
+def code(request, softphone):
+    drawn = draw_code(request, softphone, chosen_app(request, softphone), timezone.now())
+    return _answer(request, softphone, "setup/code.html", code=drawn)
 
 
+@reveals
+def app_link(request, softphone):
+    link = draw_tap_link(request, softphone, chosen_app(request, softphone), timezone.now())
+    return _answer(request, softphone, "setup/tap.html", tap_link=link)
+
+
+def _answer(request, softphone, fragment, *, shown=False, **more):
+    context = page(request, softphone, shown=shown) | {"light": lights.last_seen(softphone)} | more
+    return render(request, fragment if request.htmx else "setup/page.html", context)
+
+
+@never_cache
 @require_safe
 def light(request, pk):
-    return render(request, "setup/page.html", {"softphone": softphone_for(request.user, pk, SEE)})
+    """The light as it is now; 204 while that is what the page already shows, so that nothing is said twice."""
+    softphone = softphone_for(request.user, pk, SEE)
+    if not request.htmx:
+        return redirect("setup", pk)
+    now = timezone.now()
+    looking = request.GET.get("looking", "")
+    looking_since = signed_time(softphone, looking)
+    context = {"softphone": softphone, "account": softphone.account, "looking": looking}
+    if looking_since is None or now - looking_since > LOOKS_FOR:
+        return render(request, "setup/light.html", context | {"stopped": True, "looking": sign_now(softphone)})
+    opened_at = signed_time(softphone, request.GET.get("opened", ""))
+    seen = lights.watch(softphones=[softphone], now=now, opened_at=opened_at)[softphone.pk]
+    if request.GET.get("shown") == shown_as(seen):
+        return HttpResponse(status=204)
+    return render(request, "setup/light.html", context | {"light": seen, "light_shown": shown_as(seen)})

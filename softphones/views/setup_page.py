@@ -1,0 +1,149 @@
+"""What the set-up page shows: the app, its steps and fields, and a code where one has been asked for."""
+
+from base64 import b64encode
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core import signing
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from softphones import setup_links, zoiper_picture
+from softphones.audit import client_ip
+from softphones.clients import App, app_for, apps, as_text, generic_fields, platform_of, qr_svg, recommended
+from softphones.models import Softphone
+from softphones.sip_settings import settings_for
+
+#: How long a page goes on looking at the light by itself.
+LOOKS_FOR = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Code:
+    """A QR code that was asked for: `svg` drawn by us, or the `picture` of Zoiper's service as a data address.
+
+    `imported`: the app takes it in itself. Else a phone's camera opens it. `without_service`: Zoiper's did not answer.
+    """
+
+    expires_at: datetime
+    seconds: int
+    imported: bool
+    svg: SafeString | str = field(default="", repr=False)
+    picture: str = field(default="", repr=False)
+    without_service: bool = False
+
+
+def trouble_of(softphone: Softphone) -> str:
+    """Why this phone can't be set up: `off`, `unfinished` (no username at Audian), `no_password`; else ''."""
+    if not softphone.enabled:
+        return "off"
+    if not softphone.sip_username:
+        return "unfinished"
+    return "" if softphone.password else "no_password"
+
+
+def chosen_app(request, softphone: Softphone) -> App:
+    """The app that the visitor chose, else the one recommended for the machine they sit at."""
+    account = softphone.account
+    slug = request.POST.get("app") or request.GET.get("app", "")
+    if slug not in account.hidden_apps and slug in {app.slug for app in apps()}:
+        return app_for(slug)
+    return recommended(_agent(request), account.hidden_apps, account.recommended_app)
+
+
+def imports_code(app: App, softphone: Softphone) -> bool:
+    """Whether this app itself can take in the code that `draw_code` makes."""
+    return app.imports_qr == "own" or (app.imports_qr == "provider" and bool(softphone.account.zoiper_provider_id))
+
+
+def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
+    """The page's context. The password is in it only if `shown`."""
+    app, platform = chosen_app(request, softphone), platform_of(_agent(request))
+    trouble = trouble_of(softphone)
+    sip = settings_for(softphone)
+    if not shown:
+        sip = replace(sip, password=None)
+    offered = [each for each in apps() if each.slug not in softphone.account.hidden_apps]
+    imported = imports_code(app, softphone) and not trouble
+    return {
+        "softphone": softphone,
+        "account": softphone.account,
+        "here": "mine",
+        "trouble": trouble,
+        "app": app,
+        "app_icon": "smartphone" if "desktop" not in app.kinds else "monitor",
+        "recommended": recommended(_agent(request), softphone.account.hidden_apps, softphone.account.recommended_app),
+        "on_phone": platform == "mobile",
+        "apps_here": [each for each in offered if platform in each.kinds],
+        "apps_elsewhere": [each for each in offered if platform not in each.kinds],
+        "shown": shown,
+        "imported": imported,
+        "scans": imported and platform == "desktop",
+        "steps": app.steps(sip, has_code=imported and platform == "desktop"),
+        "by_hand": app.enter_steps(sip),
+        "app_fields": app.fields(sip),
+        "all_fields": generic_fields(sip),
+        "as_text": as_text(sip),
+        "taps": bool(not trouble and app.tap_link(setup_links.url("token"), platform)),
+        "opened": sign_now(softphone),
+        "looking": sign_now(softphone),
+        "code": None,
+        "tap_link": "",
+    }
+
+
+def draw_code(request, softphone: Softphone, app: App, now: datetime) -> Code:
+    """A new one-time code. Zoiper's own where the account has a provider id and its service answers, else ours."""
+    drawn = setup_links.draw(softphone=softphone, user=request.user, ip=client_ip(request), now=now)
+    seconds = settings.SETUP_LINK_SECONDS
+    picture = None
+    by_service = app.imports_qr == "provider" and imports_code(app, softphone)
+    if by_service:
+        picture = zoiper_picture.fetch(
+            provider_id=softphone.account.zoiper_provider_id, token=drawn.token, sip=settings_for(softphone)
+        )
+    if picture:
+        address = "data:image/png;base64," + b64encode(picture).decode()
+        return Code(drawn.link.expires_at, seconds, imported=True, picture=address)
+    label = _("QR code that sets up %(name)s") % {"name": softphone.name}
+    return Code(
+        drawn.link.expires_at,
+        seconds,
+        imported=app.imports_qr == "own",
+        svg=mark_safe(qr_svg(setup_links.url(drawn.token), label)),  # noqa: S308 - built and escaped by ElementTree
+        without_service=by_service,
+    )
+
+
+def draw_tap_link(request, softphone: Softphone, app: App, now: datetime) -> str:
+    """A new link that opens `app` on this machine and sets it up; '' where this app takes none."""
+    platform = platform_of(_agent(request))
+    if not app.tap_link(setup_links.url("token"), platform):
+        return ""
+    drawn = setup_links.draw(softphone=softphone, user=request.user, ip=client_ip(request), now=now)
+    return app.tap_link(setup_links.url(drawn.token), platform) or ""
+
+
+def sign_now(softphone: Softphone) -> str:
+    """This moment, signed for pages about this phone: the light's freshness hangs on when a page was opened."""
+    return signing.dumps(timezone.now().timestamp(), salt=f"light:{softphone.pk}")
+
+
+def signed_time(softphone: Softphone, text: str) -> datetime | None:
+    """The moment that `sign_now` signed; None if it was not us."""
+    try:
+        return datetime.fromtimestamp(signing.loads(text, salt=f"light:{softphone.pk}"), tz=timezone.get_default_timezone())
+    except signing.BadSignature:
+        return None
+
+
+def shown_as(light) -> str:
+    """A light in one word, by which a page says what it already shows."""
+    since = int(light.since.timestamp()) if light.since else 0
+    return f"{light.state}-{'fresh' if light.fresh else 'old'}-{since}"
+
+
+def _agent(request) -> str:
+    return request.headers.get("User-Agent", "")
