@@ -102,6 +102,13 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# allauth keeps addresses, passwords and the steps of a sign-in. Its limits count in a cache, ours in the database.
+ACCOUNT_ADAPTER = "softphones.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"  # who signs in has proven the address, or an operator vouched for it
+ACCOUNT_RATE_LIMITS = False
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "softphones"
 LOGOUT_REDIRECT_URL = "account_login"
@@ -240,6 +247,23 @@ SETUP_SESSION_SECONDS = 30 * 60
 PROOF_SECONDS = 15 * 60
 CODE_SECONDS = 15 * 60
 CODE_TRIES = 5
+# How many at once, and after how many seconds one more. "here" is one address from one network, "known" a browser that
+# has proven the address before. softphones/limits.py says why none of them locks anybody out.
+SIGN_IN_LIMITS = {
+    "mail_here": (5, 180),
+    "mail_address": (10, 300),
+    "mail_known": (5, 60),
+    "mail_account": (300, 12),
+    "tries_borrowed": (5, 900),
+    "tries_address": (250, 345),
+    "tries_known": (50, 1728),
+    "password_here": (5, 60),
+    "password_address": (20, 60),
+    "password_known": (10, 30),
+}
+MESSAGE_ATTEMPTS = 10
+MESSAGE_RETRY = 5
+MESSAGE_CLAIM = 60
 ZOIPER_QR_DEADLINE = 3
 ZOIPER_QR_BYTES = 200_000
 MIRROR_STALE_AFTER = 15 * 60

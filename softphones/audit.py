@@ -12,7 +12,22 @@ from softphones.models import Account, AuditEvent, Softphone, User
 
 #: What `data` may say. A name that is not here is refused, so that no secret gets in under a new one.
 DATA_KEYS = frozenset(
-    {"agent", "app", "by_app", "change", "count", "kind", "link", "membership", "owner", "parent", "purpose", "role", "run"}
+    {
+        "agent",
+        "app",
+        "by_app",
+        "change",
+        "count",
+        "kind",
+        "link",
+        "membership",
+        "owner",
+        "parent",
+        "purpose",
+        "role",
+        "run",
+        "user",
+    }
 )
 
 

@@ -45,6 +45,8 @@ RESERVED_SLUGS = {
     "softphones",
     "sign-in",
     "sign-out",
+    "confirm",
+    "lights",
     "account",
     "accounts",
     "healthz",

@@ -53,7 +53,10 @@ class Membership(models.Model):
 
 
 class SignInCode(models.Model):
-    """A six-digit code mailed to an address. Bound to the browser that asked (`browser`); encrypted until it has lapsed."""
+    """Six digits mailed to an address, for the browser that asked (`browser`), and sixteen that any asking browser may enter.
+
+    Encrypted, blank once used, deleted once lapsed. One that was never mailed (`mailed_at` empty) opens nothing.
+    """
 
     class Purpose(models.TextChoices):
         SIGN_IN = "sign_in"
@@ -63,7 +66,9 @@ class SignInCode(models.Model):
     address = models.CharField(max_length=254, db_index=True)  # casefolded
     browser = models.CharField(max_length=64, db_index=True)
     code = EncryptedTextField()
+    long_code = EncryptedTextField(default="")
     made_at = models.DateTimeField()
+    mailed_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(db_index=True)
     tries = models.PositiveSmallIntegerField(default=0)
     used_at = models.DateTimeField(null=True)

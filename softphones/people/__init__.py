@@ -1,0 +1,22 @@
+"""People: who may have a code, what it opens, which owner is whose, and how fresh the proof is."""
+
+from softphones.people.codes import Verdict, ask, enter, forget_lapsed
+from softphones.people.identity import Entrance, arrive, fold, own_address, way_in
+from softphones.people.links import check_links, link_owners
+from softphones.people.proof import mark_proof, proof_is_fresh
+
+__all__ = [
+    "Entrance",
+    "Verdict",
+    "arrive",
+    "ask",
+    "check_links",
+    "enter",
+    "fold",
+    "forget_lapsed",
+    "link_owners",
+    "mark_proof",
+    "own_address",
+    "proof_is_fresh",
+    "way_in",
+]
