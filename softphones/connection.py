@@ -30,33 +30,27 @@ def connect(
     urgency: Urgency,
     allow_login: bool = True,
     deadline: float | None = None,
-    on_call: Callable[[], object] | None = None,
+    alive: Callable[[], object] | None = None,
 ) -> AudianClient:
     """A client for `account`; use it in a `with`, in one thread, outside of any transaction.
 
     Its calls wait for their place (`pacing`), and raise TooBusy where `urgency` does not allow to wait. Without
     `allow_login` it uses a token that is there, and raises NoToken otherwise. `deadline` is the total time of one
-    request in seconds (API_DEADLINE unless given). `on_call` runs before each call, after the wait.
+    request in seconds (API_DEADLINE unless given). `alive` is called before each call, and while it waits for its place.
+    The client counts its `calls`.
 
     Raises Unauthorised if the account has no credentials, BadAddress if its API address can't be used.
     """
     if not account.api_key and not account.static_token:
         raise Unauthorised(f"There is no API key for {account}. Set AUDIAN_API_KEY.")
-    bucket = pacing.of_account(account.pk)
-
-    def pace(cost: int, login: bool) -> None:
-        pacing.wait_for(pacing.LOG_INS if login else bucket, cost=cost, urgency=urgency)
-        if on_call:
-            on_call()
-
     return _Client(
         account.pk,
+        urgency,
+        alive or _nothing,
         url=account.api_url,
         account_id=account.audian_id,
         credentials=ApiKey(account.api_key) if account.api_key else StaticToken(account.static_token),
         tokens=SharedToken(account.pk, allow_login=allow_login),
-        pace=pace,
-        heard=lambda remaining: pacing.heard(bucket, remaining),
         deadline=settings.API_DEADLINE if deadline is None else deadline,
         # The environment's own address was checked when the portal started.
         allow_http=account.api_url == settings.AUDIAN_API_URL,
@@ -64,11 +58,23 @@ def connect(
 
 
 class _Client(AudianClient):
-    """Remembers for a day, for all processes, whether the server has the status route of the vendor's page."""
+    """Waits for its place, and remembers for all processes, for a day, whether the server has the page's status route."""
 
-    def __init__(self, account_id: int, **circumstances) -> None:
-        super().__init__(status_route=_known_status_route(account_id), **circumstances)
-        self._account_key = account_id
+    def __init__(self, key: int, urgency: Urgency, alive: Callable[[], object], **circumstances) -> None:
+        bucket = pacing.of_account(key)
+        super().__init__(
+            status_route=_known_status_route(key),
+            pace=self._wait,
+            heard=lambda remaining: pacing.heard(bucket, remaining),
+            **circumstances,
+        )
+        self.calls = 0
+        self._key, self._bucket, self._urgency, self._alive = key, bucket, urgency, alive
+
+    def _wait(self, cost: int, login: bool) -> None:
+        bucket = pacing.LOG_INS if login else self._bucket
+        pacing.wait_for(bucket, cost=cost, urgency=self._urgency, meanwhile=self._alive)
+        self.calls += 1
 
     def status(self, device_id: str, username: str) -> DeviceStatus:
         known = self.status_route
@@ -77,7 +83,7 @@ class _Client(AudianClient):
         finally:
             if self.status_route != known:
                 ApiToken.objects.update_or_create(
-                    account_id=self._account_key,
+                    account_id=self._key,
                     defaults={"status_route": self.status_route, "status_route_asked_at": timezone.now()},
                 )
 
@@ -159,3 +165,7 @@ def _good_until(expires_at: datetime | None) -> datetime | None:
 
 def _is_past(moment: datetime | None) -> bool:
     return moment is not None and moment <= timezone.now()
+
+
+def _nothing() -> None:
+    """What most callers do while they wait."""

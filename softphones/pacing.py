@@ -7,6 +7,7 @@ place with one UPDATE, by the database's clock, and waits for it outside of any 
 
 import random
 import time
+from collections.abc import Callable
 from enum import Enum
 
 from django.conf import settings
@@ -44,10 +45,11 @@ def of_account(account_id: int) -> str:
     return f"account:{account_id}"
 
 
-def wait_for(bucket: str, *, cost: int, urgency: Urgency) -> None:
+def wait_for(bucket: str, *, cost: int, urgency: Urgency, meanwhile: Callable[[], object]) -> None:
     """Reserve `cost` tokens and sleep until they are there. Raises TooBusy if that takes longer than the urgency allows.
 
-    Never in a transaction: it would keep the bucket's row, and all other callers, waiting.
+    `meanwhile` is called at least every few seconds, and once when it is over. Never in a transaction: it would keep
+    the bucket's row, and all other callers, waiting.
     """
     gives_up = time.monotonic() + urgency.patience
     while (wait := reserve(bucket, cost=cost, urgency=urgency)) is None:
@@ -55,7 +57,9 @@ def wait_for(bucket: str, *, cost: int, urgency: Urgency) -> None:
         if time.monotonic() + pause > gives_up:
             raise TooBusy
         time.sleep(pause)
+        meanwhile()
     time.sleep(wait)
+    meanwhile()
 
 
 def reserve(bucket: str, *, cost: int, urgency: Urgency) -> float | None:

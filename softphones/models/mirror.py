@@ -117,7 +117,7 @@ class Softphone(models.Model):
 
 
 class SyncRun(models.Model):
-    """One look at Audian. `removals` holds the ids of softphones that a held run would remove."""
+    """One look at Audian. A held run names the rows that it would remove: softphones in `removals`, owners beside it."""
 
     class State(models.TextChoices):
         RUNNING = "running"
@@ -137,6 +137,7 @@ class SyncRun(models.Model):
     gone = models.PositiveIntegerField(default=0)
     message = models.TextField(blank=True, default="")
     removals = models.JSONField(default=list)
+    removed_owners = models.JSONField(default=list)
     released_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:

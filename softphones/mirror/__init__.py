@@ -1,0 +1,10 @@
+"""Pull: Audian -> our tables. The only writer of mirrored fields.
+
+A listing is not a snapshot. A run leaves alone every softphone that has an unfinished change or was written since the
+run began, and only what its own GET calls gone is gone; docs/mirror.md says how a run goes.
+"""
+
+from softphones.mirror.answers import absorb
+from softphones.mirror.runs import overdue, run
+
+__all__ = ["absorb", "overdue", "run"]

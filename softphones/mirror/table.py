@@ -1,0 +1,230 @@
+"""What owners and softphones have in common: a listing is compared with rows page by page, and what differs is written."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, ClassVar, NamedTuple
+
+from django.db import IntegrityError
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from softphones import search
+from softphones.audian.client import AudianClient
+from softphones.audian.documents import DeviceDocument, Page, UserDocument
+from softphones.audian.errors import NotFound, RowError
+from softphones.mirror.work import Work
+from softphones.models import Owner, Softphone
+
+Row = Owner | Softphone
+Document = UserDocument | DeviceDocument
+
+LONGEST_ID = 64
+AT_ONCE = 500  # rows; a server may ignore the page size that it was asked for
+DETAILS_AT_ONCE = 25
+LONGEST_UNCHECKED = 100
+
+
+class Counts(NamedTuple):
+    created: int
+    updated: int
+    unchanged: int
+
+
+class Table(ABC):
+    """One kind of row. Subclasses say how it is listed, read and compared.
+
+    Of the rows seen only their numbers are kept, so that memory does not grow with the size of the rows.
+    """
+
+    model: ClassVar[type[Row]]
+    counted: ClassVar[bool]  # in the numbers of the run
+
+    def __init__(self, work: Work, client: AudianClient) -> None:
+        self.work, self.client = work, client
+        self.account = work.account
+        self.seen: set[int] = set()
+        self.listed = 0
+        self._honoured: set[bool] = set()
+
+    # What a subclass knows
+
+    @abstractmethod
+    def pages(self) -> Iterator[Page]:
+        """The whole listing."""
+
+    @abstractmethod
+    def document(self, audian_id: str) -> Document:
+        """The whole document. Raises NotFound."""
+
+    @abstractmethod
+    def is_one(self, document: Document) -> bool:
+        """Whether this document is of our kind at all."""
+
+    @abstractmethod
+    def columns(self, document: Document, row: Row | None, context: Any) -> dict[str, Any]:
+        """What the row's columns should hold, as far as the document tells."""
+
+    def fault_of(self, document: Document) -> str:
+        """Why this document can't be mirrored, as a sentence without its stop; "" if it can."""
+        return ""
+
+    def context(self, documents: Iterable[Document]) -> Any:
+        """What `columns` has to know besides the document: one query for all of them."""
+        return None
+
+    def left_alone(self, ids: Iterable[int]) -> set[int]:
+        """Those of these rows that this run must not touch."""
+        return set()
+
+    def adopt(self, documents: dict[str, Document]) -> set[int]:
+        """Give unknown documents to rows that wait for them, and take them out of `documents`. Returns those rows."""
+        return set()
+
+    def end_links(self, changes: dict[int, dict[str, Any]]) -> int:
+        """End the set-up links that these changes make wrong, in the same transaction. Returns their number."""
+        return 0
+
+    # The listing
+
+    def read_listing(self) -> None:
+        """Compare every page with our rows. Only what differs is written, a page in a transaction."""
+        for page in self.pages():
+            self.work.run.pages += 1
+            self.listed += len(page.rows)
+            if page.rows:
+                self._honoured.add(page.fields_honoured)
+            rows = iter(page.rows)
+            while some := list(islice(rows, AT_ONCE)):
+                self._count(self.take(some))
+            self.work.alive()
+
+    def take(self, documents: Iterable[Document], *, checked: bool = False) -> Counts:
+        """Compare documents with our rows. `checked`: each was read by itself, which is noted even if nothing changed."""
+        good = {document.id: document for document in documents if self._is_good(document)}
+        context = self.context(good.values())
+        try:
+            return self._take(dict(good), context, checked)
+        except IntegrityError:
+            # A change was carried out at this moment and made the row of one of them. Now it is known.
+            return self._take(good, context, checked)
+
+    def _is_good(self, document: Document) -> bool:
+        if 0 < len(document.id) <= LONGEST_ID:
+            reason = self.fault_of(document)
+        else:
+            reason = _("Left out, since its id is not one of Audian's")
+        if reason:
+            self.work.note(reason, document.id[:LONGEST_ID])
+            known = self.rows().filter(audian_id=document.id[:LONGEST_ID]).values_list("pk", flat=True)
+            self.seen.update(known)
+        return not reason
+
+    def _take(self, documents: dict[str, Document], context: Any, checked: bool) -> Counts:
+        known = {row.audian_id: row for row in self.rows().filter(audian_id__in=documents)}
+        self.seen.update(row.pk for row in known.values())
+        changes = {}
+        for row in known.values():
+            document = documents.pop(row.audian_id)
+            if differing := self._differing(row, document, self.columns(document, row, context), checked):
+                changes[row.pk] = (row, differing)
+        unchanged = len(known) - len(changes)
+        created = updated = 0
+        if documents or changes:
+            with self.work.lease.writing():
+                updated, left = self._update(changes)
+                unchanged += left
+                created = self._create(documents, context)
+        return Counts(created, updated, unchanged)
+
+    def _differing(self, row: Row, document: Document, columns: dict[str, Any], checked: bool) -> dict[str, Any]:
+        differing = {name: value for name, value in columns.items() if getattr(row, name) != value}
+        if document.complete and (differing or checked or row.checked_at is None):
+            differing["checked_at"] = self.work.begun
+        elif differing:
+            differing["checked_at"] = None  # the rest of it has to be read
+        return differing
+
+    def _update(self, changes: dict[int, tuple[Row, dict[str, Any]]]) -> tuple[int, int]:
+        """Write changes. Returns how many rows really changed, and how many were left alone or only checked."""
+        if not changes:
+            return 0, 0
+        # Locked first, so that a change that somebody asks for meanwhile is seen by the query after it.
+        list(self.rows().select_for_update().filter(pk__in=changes).values_list("pk", flat=True))
+        leave = self.left_alone(changes)
+        wanted = {pk: change for pk, change in changes.items() if pk not in leave}
+        self.end_links({pk: differing for pk, (_row, differing) in wanted.items()})
+        reindexed, fields = [], set()
+        for row, differing in wanted.values():
+            fields |= set(differing)
+            if {*search.INDEXED[self.model], "gone_at"} & set(differing):
+                reindexed.append(row)
+            for name, value in differing.items():
+                setattr(row, name, value)
+        if wanted:
+            self.model.objects.bulk_update([row for row, _differing in wanted.values()], sorted(fields))
+        if reindexed:
+            search.remove(self.model, [row.pk for row in reindexed])
+            search.add(self.account, reindexed)
+        updated = sum(set(differing) != {"checked_at"} for _row, differing in wanted.values())
+        return updated, len(changes) - updated
+
+    def _create(self, documents: dict[str, Document], context: Any) -> int:
+        if documents:
+            self.seen.update(self.adopt(documents))
+        rows = []
+        for document in documents.values():
+            columns = self.columns(document, None, context)
+            checked_at = self.work.begun if document.complete else None
+            rows.append(self.model(account=self.account, audian_id=document.id, checked_at=checked_at, **columns))
+        if rows:
+            self.model.objects.bulk_create(rows)
+            search.add(self.account, rows)
+            self.seen.update(row.pk for row in rows)
+        return len(rows)
+
+    def _count(self, counts: Counts) -> None:
+        if self.counted:
+            run = self.work.run
+            run.created += counts.created
+            run.updated += counts.updated
+            run.unchanged += counts.unchanged
+
+    # Whole documents, where the listing does not hold them
+
+    def read_details(self) -> None:
+        """Where the listing told too little: read new and changed rows whole, then those unchecked for longest."""
+        if False not in self._honoured:
+            return
+        unread = self.present().filter(checked_at=None)
+        last = 0
+        while some := list(unread.filter(pk__gt=last).order_by("pk").values_list("pk", "audian_id")[:DETAILS_AT_ONCE]):
+            last = some[-1][0]
+            self._read_whole(some)
+        if True in self._honoured:
+            return  # the server does obey `fields`; there was a page without a single password
+        longest = self.present().filter(checked_at__lt=self.work.begun).order_by("checked_at", "pk")
+        some = iter(list(longest.values_list("pk", "audian_id")[:LONGEST_UNCHECKED]))
+        while part := list(islice(some, DETAILS_AT_ONCE)):
+            updated = self._read_whole(part).updated
+            self._count(Counts(0, updated, -updated))
+
+    def _read_whole(self, rows: list[tuple[int, str]]) -> Counts:
+        documents = []
+        for pk, audian_id in rows:
+            try:
+                documents.append(self.document(audian_id))
+            except NotFound:
+                self.seen.discard(pk)  # gone since it was listed
+            except RowError as error:
+                self.work.note(_("Not read whole: %(reason)s") % {"reason": str(error).rstrip(".")}, audian_id)
+        return self.take(documents, checked=True)
+
+    # Our rows
+
+    def rows(self) -> QuerySet:
+        return self.model.objects.filter(account=self.account)
+
+    def present(self) -> QuerySet:
+        """The rows that stand for something at Audian."""
+        return self.rows().filter(Q(gone_at=None) & Q(audian_id__isnull=False))
