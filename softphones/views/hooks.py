@@ -40,15 +40,17 @@ LINPHONE = Tongue(linphone.provisioning_document, lambda: "")
 def one_time(view):
     """A view that shows credentials to whoever holds a token: open to all, kept by nobody, named to nobody."""
 
+    guarded = require_http_methods(["GET", "HEAD", "POST"])(view)
+
     @wraps(view)
     def answer(request: HttpRequest, *args, **kwargs) -> HttpResponse:
-        response = view(request, *args, **kwargs)
+        response = guarded(request, *args, **kwargs)
         response["Referrer-Policy"] = "no-referrer"
         response["X-Content-Type-Options"] = "nosniff"
         response["X-Robots-Tag"] = "noindex, nofollow"
         return response
 
-    return login_not_required(never_cache(require_http_methods(["GET", "HEAD", "POST"])(answer)))
+    return login_not_required(never_cache(answer))
 
 
 @one_time
