@@ -1,3 +1,11 @@
 from django.urls import include, path
 
-urlpatterns = [path("", include("softphones.urls"))]
+from portal import health
+from softphones.views import demo
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("mail/", demo.mail, name="demo_mail"),
+    path("", include("softphones.urls")),
+]

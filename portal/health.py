@@ -1,0 +1,74 @@
+"""Two addresses for whoever runs the portal: does this process answer, and is what it needs there?
+
+They tell numbers and words, no names: anybody may ask.
+"""
+
+import os
+from datetime import timedelta
+
+import redis
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import Max, Q
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from softphones.models import Account, SyncRun
+
+BROKER_SECONDS = 1
+
+
+@require_safe
+@never_cache
+@login_not_required
+def healthz(request: HttpRequest) -> HttpResponse:
+    """This process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+@login_not_required
+def readyz(request: HttpRequest) -> HttpResponse:
+    """503 without the database. Everything else the portal can do without for a while: `degraded`, with 200."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        mirror_age = _mirror_age()
+    except (DatabaseError, InterfaceError):
+        return JsonResponse({"status": "down", "database": "unusable"}, status=503)
+    broker = _broker_answers()
+    fresh = mirror_age is not None and mirror_age <= timedelta(seconds=settings.MIRROR_STALE_AFTER)
+    return JsonResponse(
+        {
+            "status": "ok" if broker and fresh else "degraded",
+            "database": "ok",
+            "broker": "ok" if broker else "unreachable",
+            "mirror": "ok" if fresh else "stale",
+            "mirror_age_seconds": None if mirror_age is None else round(mirror_age.total_seconds()),
+        }
+    )
+
+
+def _mirror_age() -> timedelta | None:
+    """How long ago the account that has waited longest was last mirrored; None while one never was, or there is none."""
+    complete = Max("runs__finished_at", filter=Q(runs__state=SyncRun.State.COMPLETE))
+    last = list(Account.objects.annotate(mirrored_at=complete).values_list("mirrored_at", flat=True))
+    if not last or None in last:
+        return None
+    return timezone.now() - min(last)
+
+
+def _broker_answers() -> bool:
+    if not settings.REDIS_URL:
+        return os.access(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"], os.W_OK)
+    try:
+        with redis.Redis.from_url(
+            settings.REDIS_URL, socket_connect_timeout=BROKER_SECONDS, socket_timeout=BROKER_SECONDS
+        ) as client:
+            return client.ping()
+    except redis.RedisError:
+        return False

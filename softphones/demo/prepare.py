@@ -1,0 +1,27 @@
+"""Gets the demo's database ready: `python -m softphones.demo.prepare PASSWORDS_FILE`, in the demo's own environment.
+
+Migrates, collects the static files, mirrors the account once and makes the people. Doing it again changes nothing.
+"""
+
+import sys
+from pathlib import Path
+
+import django
+from django.core.management import call_command
+
+
+def main(passwords: str) -> int:
+    django.setup()
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    # Models can be imported only now.
+    from softphones.configuration import account_from_environment
+    from softphones.demo.people import make_people
+
+    call_command("sync_softphones")
+    make_people(account_from_environment(), Path(passwords))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

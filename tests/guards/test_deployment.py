@@ -1,0 +1,66 @@
+"""The portal as an operator configures it: Django's deploy check has nothing to say, and the tables match the models."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def production(folder: Path, **changes: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "DEBUG": "false",
+        "SECRET_KEY": "k3!vQ9zR2#mX8pL5wT7nB4cY6hJ1dF0gS_aZxCvBnMqWeRtYuIoP",
+        "FIELD_ENCRYPTION_KEYS": "bm90LWEtc2VjcmV0LXRlc3RzLW9ubHktMzItYnl0ZXM=",
+        "PUBLIC_URL": "https://phones.acme.example",
+        "DATABASE_URL": "postgres://portal:secret@database.acme.example/portal",
+        "REDIS_URL": "redis://broker.acme.example:6379/0",
+        "VAR_DIR": str(folder),
+    } | changes
+
+
+def manage(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_djangos_deploy_check_is_clean_in_production(tmp_path):
+    answer = manage("check", "--deploy", "--fail-level", "WARNING", env=production(tmp_path))
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr == ""
+
+
+def test_a_start_without_its_secrets_is_refused_with_a_sentence_for_each(tmp_path):
+    env = production(tmp_path, SECRET_KEY="", FIELD_ENCRYPTION_KEYS="no key", PUBLIC_URL="phones.acme.example")
+    answer = manage("check", env=env)
+    assert answer.returncode == 1
+    assert "Traceback" not in answer.stderr
+    assert "- SECRET_KEY is missing." in answer.stderr
+    assert "- FIELD_ENCRYPTION_KEYS: key 1 is not a Fernet key." in answer.stderr
+    assert "- PUBLIC_URL must be an address such as https://portal.example.com." in answer.stderr
+
+
+def test_a_plain_public_address_on_the_network_is_refused(tmp_path):
+    answer = manage("check", env=production(tmp_path, PUBLIC_URL="http://phones.acme.example"))
+    assert answer.returncode == 1
+    assert "- PUBLIC_URL must start with https:// (plain http is for this machine only)." in answer.stderr
+
+
+def test_a_secret_may_come_from_a_file(tmp_path):
+    (tmp_path / "key").write_text("k3!vQ9zR2#mX8pL5wT7nB4cY6hJ1dF0gS_aZxCvBnMqWeRtYuIoP")
+    env = production(tmp_path, SECRET_KEY_FILE=str(tmp_path / "key"))
+    del env["SECRET_KEY"]
+    assert manage("check", env=env).returncode == 0
+
+
+@pytest.mark.django_db
+def test_the_migrations_make_what_the_models_say(capsys):
+    call_command("makemigrations", check_changes=True, dry_run=True, verbosity=1)
+    assert "No changes detected" in capsys.readouterr().out

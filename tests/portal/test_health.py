@@ -1,0 +1,73 @@
+"""What the two health addresses tell."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from softphones.models import SyncRun
+from tests.factories import make_account
+
+
+def mirrored(account, *, ago: timedelta, state=SyncRun.State.COMPLETE):
+    at = timezone.now() - ago
+    return SyncRun.objects.create(account=account, state=state, started_at=at, finished_at=at)
+
+
+@pytest.mark.django_db
+def test_all_is_well(client, account):
+    mirrored(account, ago=timedelta(seconds=90))
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    told = answer.json()
+    assert 90 <= told.pop("mirror_age_seconds") < 100
+    assert told == {"status": "ok", "database": "ok", "broker": "ok", "mirror": "ok"}
+    assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.django_db
+def test_the_account_that_has_waited_longest_counts(client, account):
+    mirrored(account, ago=timedelta(seconds=30))
+    mirrored(make_account(), ago=timedelta(hours=1))
+    told = client.get("/readyz").json()
+    assert (told["status"], told["mirror"]) == ("degraded", "stale")
+    assert 3600 <= told["mirror_age_seconds"] < 3610
+
+
+@pytest.mark.django_db
+def test_only_a_complete_run_counts(client, account):
+    mirrored(account, ago=timedelta(seconds=30), state=SyncRun.State.FAILED)
+    told = client.get("/readyz").json()
+    assert (told["status"], told["mirror"], told["mirror_age_seconds"]) == ("degraded", "stale", None)
+
+
+@pytest.mark.django_db
+def test_without_a_broker_the_portal_still_serves(client, account, settings):
+    mirrored(account, ago=timedelta(seconds=30))
+    settings.REDIS_URL = "redis://127.0.0.1:9"  # nobody listens there
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["broker"]) == ("degraded", "unreachable")
+
+
+@pytest.mark.django_db
+def test_without_the_database_it_does_not(client):
+    def refuse(*_):
+        raise OperationalError("gone")
+
+    with connection.execute_wrapper(refuse):
+        answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "down", "database": "unusable"}
+
+
+def test_the_process_answers_without_touching_the_database(client):
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/healthz", "/readyz"])
+def test_health_is_only_read(client, address):
+    assert client.post(address).status_code == 405
+    assert client.head(address).status_code == 200
