@@ -1,0 +1,71 @@
+"""Celery entry points. A message carries ids, or nothing; what is to be done stands in rows.
+
+Unknown arguments are ignored, so that a worker of the next version can read messages of this one and the other way round.
+"""
+
+import logging
+
+from celery import shared_task
+from celery.signals import worker_init
+from django.db import connections
+from django.utils import timezone
+
+from softphones import limits, mail, mirror, people
+from softphones.configuration import account_from_environment
+from softphones.models import Account
+from softphones.wake import wake
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def mirror_accounts(**kwargs) -> None:
+    """Every 5 minutes: look at every account, each in a task of its own."""
+    for account_id in Account.objects.order_by("pk").values_list("pk", flat=True):
+        wake(mirror_account, account_id=account_id)
+
+
+@shared_task
+def mirror_account(*, account_id: int, **kwargs) -> None:
+    """Look at one account, unless somebody is doing it already."""
+    account = Account.objects.filter(pk=account_id).first()
+    if account:
+        mirror.run(account, timezone.now())
+
+
+@shared_task
+def send_messages(**kwargs) -> None:
+    """Send the mails that are due."""
+    mail.send_due(timezone.now())
+
+
+@shared_task
+def sweep(**kwargs) -> None:
+    """Every 30 seconds: whatever is due and whose wake-up was lost. One step that fails leaves the others alone."""
+    for step in (_send, _mirror_overdue, _forget):
+        try:
+            step()
+        except Exception:
+            logger.exception("The sweep could not finish one of its steps.")
+
+
+def _send() -> None:
+    mail.send_due(timezone.now())
+
+
+def _mirror_overdue() -> None:
+    for account_id in mirror.overdue(timezone.now()):
+        wake(mirror_account, account_id=account_id)
+
+
+def _forget() -> None:
+    now = timezone.now()
+    people.forget_lapsed(now=now)
+    limits.forget(now=now)
+
+
+@worker_init.connect
+def read_environment(**kwargs) -> None:
+    """A worker starts with the account that the environment names."""
+    account_from_environment()
+    connections.close_all()  # the processes that a worker forks must not share a connection
