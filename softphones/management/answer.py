@@ -65,7 +65,7 @@ class AnsweringCommand(BaseCommand):
             if "--json" in argv:
                 self._print(self._failed(failure))
             raise failure from error
-        del options.args
+        vars(options).pop("args", None)
         return options
 
     def execute(self, *args, **options):
