@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from softphones import mail
+from tests.factories import make_owner
 
 
 @dataclass
@@ -73,8 +74,6 @@ def other_than(code):
 @pytest.fixture
 def ceo_owner(account):
     """The CEO at Audian; not a portal user yet."""
-    from tests.factories import make_owner
-
     return make_owner(account, "ceo@acme.example", name="Carla Chief")
 
 

@@ -1,5 +1,6 @@
 """Nobody locks out somebody else: neither strangers elsewhere, nor forty colleagues behind the same address."""
 
+import base64
 from datetime import timedelta
 
 import pytest
@@ -21,14 +22,12 @@ def test_forty_colleagues_behind_one_ip_sign_in_within_a_minute(account):
     people = [Visitor(f"colleague{n}@acme.example", ip=OFFICE) for n in range(40)]
     for person in people:
         make_owner(account, person.address)
-    with time_machine.travel(timezone.now()) as clock:
-        begun = clock.shift
+    with time_machine.travel(timezone.now(), tick=False):  # all in the same instant: no limit refills
         for person in people:
             person.post("/sign-in/", email=person.address)
         the_worker_runs()
         for person in people:
             person.enters(newest_code(person.address))
-    assert callable(begun)
     assert all(person.user_id for person in people)
 
 
@@ -200,8 +199,6 @@ def test_a_forged_cookie_makes_no_browser_known(ceo):
 
 
 def test_the_cookie_names_no_address_and_no_script_can_read_it(ceo):
-    import base64
-
     ceo.signs_in()
     cookie = ceo.browser.cookies["known"]
     payload = cookie.value.partition(":")[0].lstrip(".")

@@ -44,17 +44,18 @@ class Command(AnsweringCommand):
             elif check:
                 said = self._check(devices)
             else:
-                said = self._run(place, port, devices)
+                said = self._run(place, port, devices, options["json"])
         except (CannotStart, ChildDied, round_trip.Failed) as reason:
             raise CommandFailed(str(reason)) from reason
         except requests.ConnectionError as reason:
             raise CommandFailed("The demo is not running here any more. Start it with: make demo") from reason
         return {"message": said}
 
-    def _run(self, place: Place, port: int, devices: int) -> str:
+    def _run(self, place: Place, port: int, devices: int, quiet: bool) -> str:
         try:
             with asked_to_stop(), running(place, port=port, devices=devices, say=self.say) as stage:
-                self.say(introduction(stage))
+                (self.say if quiet else self.stdout.write)(introduction(stage))
+                self.stdout.flush()
                 stage.watch()
         except Stopped:
             return "Stopped. Everything is kept for the next time."
