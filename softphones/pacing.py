@@ -58,7 +58,8 @@ def wait_for(bucket: str, *, cost: int, urgency: Urgency, meanwhile: Callable[[]
             raise TooBusy
         time.sleep(pause)
         meanwhile()
-    time.sleep(wait)
+    if wait:
+        time.sleep(wait)
     meanwhile()
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from softphones import search
 from softphones.audian.client import AudianClient
 from softphones.audian.documents import DeviceDocument, Page, UserDocument
-from softphones.audian.errors import NotFound, RowError
+from softphones.audian.errors import AudianError, NotFound, RowError
 from softphones.mirror.work import Work
 from softphones.models import Owner, Softphone
 
@@ -20,7 +20,7 @@ Row = Owner | Softphone
 Document = UserDocument | DeviceDocument
 
 LONGEST_ID = 64
-AT_ONCE = 500  # rows; a server may ignore the page size that it was asked for
+AT_ONCE = 200  # rows
 DETAILS_AT_ONCE = 25
 LONGEST_UNCHECKED = 100
 
@@ -88,16 +88,30 @@ class Table(ABC):
     # The listing
 
     def read_listing(self) -> None:
-        """Compare every page with our rows. Only what differs is written, a page in a transaction."""
-        for page in self.pages():
-            self.work.run.pages += 1
-            self.listed += len(page.rows)
-            if page.rows:
-                self._honoured.add(page.fields_honoured)
-            rows = iter(page.rows)
-            while some := list(islice(rows, AT_ONCE)):
-                self._count(self.take(some))
+        """Compare the listing with our rows. Only what differs is written, a few pages in a transaction."""
+        for documents in self._batches():
+            self._count(self.take(documents))
             self.work.alive()
+
+    def _batches(self) -> Iterator[list[Document]]:
+        """The listing in equal parts, however the server cuts its pages; what it gave before it failed counts too."""
+        waiting = []
+        try:
+            for page in self.pages():
+                self.work.run.pages += 1
+                self.listed += len(page.rows)
+                if page.rows:
+                    self._honoured.add(page.fields_honoured)
+                waiting += page.rows
+                while len(waiting) >= AT_ONCE:
+                    yield waiting[:AT_ONCE]
+                    waiting = waiting[AT_ONCE:]
+        except AudianError:
+            if waiting:
+                yield waiting
+            raise
+        if waiting:
+            yield waiting
 
     def take(self, documents: Iterable[Document], *, checked: bool = False) -> Counts:
         """Compare documents with our rows. `checked`: each was read by itself, which is noted even if nothing changed."""
