@@ -87,7 +87,7 @@
       const at = new Date(time.dateTime);
       const today = at.toDateString() === new Date().toDateString();
       const day = today ? {} : { day: "numeric", month: "short" };
-      time.textContent = at.toLocaleString(document.documentElement.lang, { ...day, hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+      time.textContent = at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
     }
   }
 
