@@ -1,6 +1,7 @@
 """manage.py demo: the whole portal on this machine, with a sandbox in Audian's place."""
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -16,8 +17,8 @@ from softphones.management.answer import AnsweringCommand, CommandFailed
 
 DEVICES = 25
 WORTH_SEEING = {
-    "alice@acme.example": "End user: her phone, its set-up page, the QR code, the light",
-    "helen@acme.example": "Helpdesk: every softphone of the company, under All softphones",
+    "alice@acme.example": "End user: her phone, how to set it up, the QR code, the light",
+    "helen@acme.example": "Helpdesk: every softphone of the company",
     "adam@acme.example": "Admin: the same, and how the last look at Audian went",
 }
 
@@ -76,16 +77,18 @@ def introduction(stage: Stage) -> str:
     passwords = json.loads(stage.place.passwords.read_text())
     python = Path(sys.executable)
     python = python.relative_to(ROOT) if python.is_relative_to(ROOT) else python
+    elsewhere = f"VAR_DIR={settings.VAR_DIR} " if "VAR_DIR" in os.environ else ""
     lines = [
         "",
         f"The portal is at {stage.url}",
         "",
+        f"  {'Address':20}  {'Password':14}  What is worth seeing",
         *(f"  {email:20}  {passwords[email]:14}  {what}" for email, what in WORTH_SEEING.items()),
         "",
-        "These are passwords. A code by mail does as well, for everybody else too (bob@acme.example has two phones):",
-        f"  {stage.url}/mail/ shows all mail.",
+        "A code by mail does as well, for everybody else too (bob@acme.example has two phones):",
+        f"  all mail is at {stage.url}/mail/",
         "Plug in Alice's phone and watch her set-up page turn green, from a second terminal:",
-        f"  {python} manage.py demo --connect alice",
+        f"  {elsewhere}{python} manage.py demo --connect alice",
         f"Data and logs are in {stage.place.folder}. Ctrl-C stops everything.",
     ]
     return "\n".join(lines)
