@@ -39,7 +39,8 @@ class SandboxServer(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind without asking DNS for a name, as http.server would."""
         socket.socket.bind(self.socket, self.server_address)
-        self.server_name, self.server_port = self.socket.getsockname()[:2]
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = self.server_address
 
     def start(self) -> None:
         """Begin to answer, in a thread of its own."""
@@ -69,7 +70,7 @@ class SandboxServer(ThreadingHTTPServer):
         """End serving; wait at most `patience` seconds for requests that are being answered."""
         self.closing.set()
         with suppress(OSError):
-            socket.create_connection(self.server_address, timeout=patience).close()
+            socket.create_connection(("127.0.0.1", self.server_port), timeout=patience).close()
         self._thread.join(patience)
         self.server_close()
         with self._idle:
