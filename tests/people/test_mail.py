@@ -139,8 +139,15 @@ def test_a_code_counts_from_the_moment_its_mail_may_have_arrived(message, settin
     assert code.mailed_at
 
 
+def test_of_two_workers_that_saw_the_same_mail_one_gets_it(message):
+    now = timezone.now()
+    mine, theirs = Message.objects.get(), Message.objects.get()
+    assert mail._claim(mine, now)
+    assert not mail._claim(theirs, now)
+
+
 @pytest.mark.django_db(transaction=True)
-def test_two_workers_send_it_once(ceo):
+def test_several_workers_at_once_send_it_once(ceo):
     ceo.post("/sign-in/", email=ceo.address)
     start = threading.Barrier(4)
 

@@ -1,14 +1,17 @@
 """Nobody gets somebody else's phone: not by claiming an address, sharing one, inheriting one or renaming one."""
 
+import threading
+
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail as outbox
+from django.db import connection
 from django.utils import timezone
 
 from softphones import people
 from softphones.models import AuditEvent, Owner, Softphone, User
 from tests.factories import make_account, make_owner, make_softphone, make_user
-from tests.people.conftest import Visitor
+from tests.people.conftest import Visitor, newest_code
 
 pytestmark = pytest.mark.django_db
 
@@ -139,6 +142,15 @@ def test_self_service_off_lets_only_those_in_who_are_members_already(account, ce
     assert user.owners.get() == ceo_owner
 
 
+def test_where_self_service_is_off_nobody_from_another_account_comes_in_either(account, ceo, ceo_owner):
+    closed = make_account(slug="closed", self_service=False)
+    owner = make_owner(closed, "ceo@acme.example")
+    ceo.signs_in()
+    owner.refresh_from_db()
+    assert owner.user is None
+    assert User.objects.get(pk=ceo.user_id).memberships.get().account == account
+
+
 def test_the_accounts_mail_domains_decide_who_comes_in_by_themselves(account):
     account.mail_domains = ["Acme.example"]
     account.save()
@@ -167,6 +179,33 @@ def test_one_person_with_phones_in_two_accounts_gets_both(ceo, ceo_owner):
     ceo.signs_in()
     assert User.objects.get().owners.count() == 2
     assert User.objects.get().memberships.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_arriving_in_two_browsers_at_once_makes_one_user(ceo, ceo_owner):
+    start = threading.Barrier(3)
+    visitors = [ceo, Visitor(ceo.address), Visitor(ceo.address)]
+    codes = []
+    for visitor in visitors:
+        visitor.asks_for_a_code()
+        codes.append(newest_code(ceo.address))
+
+    def enter(visitor, code):
+        try:
+            start.wait()
+            visitor.enters(code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=enter, args=pair) for pair in zip(visitors, codes, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    user = User.objects.get()
+    assert [visitor.user_id for visitor in visitors] == [user.pk] * 3
+    assert user.memberships.count() == 1
+    assert AuditEvent.objects.filter(act="person:linked").count() == 1
 
 
 def test_a_password_links_nothing(ceo_owner, account):

@@ -234,6 +234,7 @@ def test_the_session_is_a_new_one_after_sign_in(ceo):
         ("/\\evil.example/", "/"),
         ("javascript:alert(1)", "/"),
         ("http://testserver/x", "/"),
+        ("softphones/7/", "/"),
     ],
 )
 def test_after_sign_in_one_lands_where_one_wanted_but_never_elsewhere(ceo, asked, landed):
