@@ -45,6 +45,17 @@ class TestComingAndGoing:
         assert (light.state, light.seen_at) == ("connected", world.now)
         assert world.calls() == []
 
+    def test_what_was_known_of_a_connection_is_not_claimed_of_one_found_long_after(self, world):
+        phone = world.phone()
+        world.register(phone, ago=7200, user_agent="Zoiper v5")
+        for _ in range(2):
+            light = world.watch(phone)
+            world.later(3)
+        assert light.agent == "Zoiper v5"
+        world.later(3600)
+        light = world.watch(phone)
+        assert (light.state, light.since, light.address, light.agent) == ("connected", None, "", "")
+
 
 class TestGreen:
     """Green means that this set-up worked: never a connection that was there before."""
