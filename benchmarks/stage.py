@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from cryptography.fernet import Fernet
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
@@ -40,6 +42,11 @@ def stage(*, devices: int, latency_ms: int = 0, database: str = "") -> Iterator[
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "DJANGO_SETTINGS_MODULE": "portal.settings",
+            # As in production: in development Django keeps every query.
+            "DEBUG": "false",
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+            "PUBLIC_URL": "https://portal.example.com",
             "LOG_LEVEL": "ERROR",
             "VAR_DIR": folder,
             "AUDIAN_API_URL": told["url"],

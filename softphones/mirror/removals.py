@@ -24,12 +24,9 @@ class Removals:
 
     def __init__(self, table: Table, released: Collection[int] = ()) -> None:
         self.table, self.work, self.account = table, table.work, table.account
-        self.there = 0
-        missing = []
-        for pk in self._candidates().values_list("pk", flat=True).iterator():
-            self.there += 1
-            if pk not in table.seen:
-                missing.append(pk)
+        there = self._candidates()
+        self.there = there.count()
+        missing = list(table.seen.missing_among(there.values_list("pk", flat=True).iterator()))
         self.released = [pk for pk in missing if pk in released]
         self.others = [pk for pk in missing if pk not in released]
 

@@ -13,6 +13,7 @@ from softphones import search
 from softphones.audian.client import AudianClient
 from softphones.audian.documents import DeviceDocument, Page, UserDocument
 from softphones.audian.errors import AudianError, NotFound, RowError
+from softphones.mirror.seen import Seen
 from softphones.mirror.work import Work
 from softphones.models import Owner, Softphone
 
@@ -43,7 +44,7 @@ class Table(ABC):
     def __init__(self, work: Work, client: AudianClient) -> None:
         self.work, self.client = work, client
         self.account = work.account
-        self.seen: set[int] = set()
+        self.seen = Seen()
         self.listed = 0
         self._honoured: set[bool] = set()
 
@@ -229,7 +230,7 @@ class Table(ABC):
             try:
                 documents.append(self.document(audian_id))
             except NotFound:
-                self.seen.discard(pk)  # gone since it was listed
+                self.seen.take_back(pk)  # gone since it was listed
             except RowError as error:
                 self.work.note(_("Not read whole: %(reason)s") % {"reason": str(error).rstrip(".")}, audian_id)
         return self.take(documents, checked=True)
