@@ -2,10 +2,12 @@
 
 import re
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
 from allauth.account.models import EmailAddress
+from django.contrib.sessions.models import Session
 from django.core import mail as outbox
 from django.db import connection
 from django.test import Client
@@ -34,7 +36,8 @@ def test_somebody_with_a_phone_signs_in_without_an_invitation(ceo, ceo_owner, ac
     assert ceo_owner.user == user
     acts = list(AuditEvent.objects.order_by("id").values_list("act", flat=True))
     assert acts == ["person:joined", "person:linked", "person:signed_in"]
-    assert AuditEvent.objects.get(act="person:signed_in").ip == ceo.ip
+    event = AuditEvent.objects.get(act="person:signed_in")
+    assert (event.actor, event.account, event.ip, event.data) == (user, account, ceo.ip, {"kind": "code"})
 
 
 def test_the_second_time_the_same_user_signs_in(ceo):
@@ -216,6 +219,9 @@ def test_lapsed_codes_are_forgotten(ceo):
     people.forget_lapsed(now=timezone.now() + timedelta(minutes=15))
     assert not SignInCode.objects.exists()
     assert Message.objects.get().state == Message.State.SENT
+    assert Session.objects.count() == 1
+    people.forget_lapsed(now=timezone.now() + timedelta(days=1))
+    assert not Session.objects.exists()
 
 
 def test_the_session_is_a_new_one_after_sign_in(ceo):
@@ -247,6 +253,22 @@ def test_everything_else_asks_to_sign_in(ceo, account):
         response = ceo.get(path)
         assert response.status_code == 302, path
         assert response["Location"].startswith("/sign-in/?next="), path
+
+
+@pytest.mark.parametrize(
+    ("headers", "landed"),
+    [
+        ({"hx-request": "true", "hx-current-url": "http://testserver/softphones/7/?app=zoiper"}, "/softphones/7/?app=zoiper"),
+        ({"hx-request": "true", "hx-current-url": "https://evil.example/"}, "/"),
+        ({"referer": "http://testserver/softphones/7/"}, "/softphones/7/"),
+        ({"referer": "https://evil.example/softphones/7/"}, "/"),
+        ({}, "/"),
+    ],
+)
+def test_a_session_that_ended_on_a_page_leads_back_to_that_page_not_to_its_form(ceo, headers, landed):
+    response = ceo.browser.post("/softphones/7/password/", headers=headers)
+    to = response.headers.get("HX-Redirect") or response["Location"]
+    assert ceo.signs_in(next=parse_qs(urlsplit(to).query)["next"][0])["Location"] == landed
 
 
 def test_signed_in_people_have_no_business_at_the_door(ceo):
