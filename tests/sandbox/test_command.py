@@ -93,9 +93,9 @@ def test_a_state_file_keeps_everything_over_a_restart(tmp_path):
         address = f"{root}/v2/accounts/{account}/devices"
         token = requests.put(f"{root}/v2/api_auth", json={"data": {"api_key": key}}, timeout=5).json()["auth_token"]
         headers = {"X-Auth-Token": token}
+        gone = requests.get(f"{address}?page_size=1", headers=headers, timeout=5).json()["data"][0]["id"]
         data = {"name": "Kept", "device_type": "softphone", "sip": {"username": "kept_1", "password": "secret-12"}}
         made = requests.put(address, json={"data": data}, headers=headers, timeout=5).json()
-        gone = requests.get(f"{address}?page_size=1", headers=headers, timeout=5).json()["data"][0]["id"]
         requests.delete(f"{address}/{gone}", headers=headers, timeout=5)
         requests.post(f"{root}/sandbox/register", json={"username": "kept_1"}, timeout=5)
         before = summary(root)
