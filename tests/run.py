@@ -118,7 +118,7 @@ def lint() -> list[str]:
     templates = [str(path) for path in sorted((ROOT / "templates").rglob("*.html"))]
     checks = {
         "ruff check": ["ruff", "check", "."],
-        "ruff format": ["ruff", "format", "--check", "--quiet", "."],
+        "ruff format": ["ruff", "format", "--check", "."],
         "djade": ["djade", "--target-version", "5.2", "--check", *templates],
     }
     print("=== Lint: " + ", ".join(checks), flush=True)
