@@ -197,7 +197,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat")
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file: all intervals are short
 CELERY_BEAT_SCHEDULE = {
     "mirror-accounts": {
         "task": "softphones.tasks.mirror_accounts",
