@@ -100,6 +100,17 @@ def test_a_code_lapses_on_the_screen_and_a_new_one_is_one_press_away(set_up, set
     expect(page.locator("#code svg[role=img]")).to_be_visible()
 
 
+def test_a_password_that_is_shown_does_not_stay_on_the_screen(set_up, alices_phone):
+    alice = set_up()
+    alice.page.clock.install()
+    alice.page.reload()
+    password_row(alice.page).get_by_role("button", name="Show").first.click()
+    expect(password_row(alice.page).locator("code")).to_have_text(alices_phone.password)
+    alice.page.clock.fast_forward("05:01")
+    expect(password_row(alice.page).get_by_role("button", name="Show").first).to_be_visible()
+    assert alices_phone.password not in alice.page.content()
+
+
 def test_nobody_is_asked_while_the_page_is_hidden_and_at_once_when_it_is_seen_again(set_up):
     page = set_up().page
     expect(page.get_by_text("Waiting for your phone to connect…")).to_be_visible()
