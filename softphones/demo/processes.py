@@ -42,6 +42,7 @@ class Child:
     ):
         self.name = name
         self.log = log
+        self._asked = False
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             self.process = subprocess.Popen(  # noqa: S603  (our own programs, no shell)
@@ -75,13 +76,18 @@ class Child:
             time.sleep(POLL)
         return True
 
+    def ask_to_end(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
+        """Send the signal, once. `stop` does the rest."""
+        if not self._asked and self.alive():
+            os.kill(self.pid, with_signal)
+            self._asked = True
+
     def stop(self, *, grace: float = 10, with_signal: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, wait `grace` seconds, then end it and everything it started. Returns its exit status."""
         if self.process.returncode is not None:
             return self.process.returncode
-        if self.alive():
-            os.kill(self.pid, with_signal)
-            self.wait(grace)
+        self.ask_to_end(with_signal)
+        self.wait(grace)
         # macOS answers EPERM for a group of which only the unreaped leader is left
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)

@@ -57,7 +57,9 @@ class Stage:
         return child
 
     def stop(self) -> None:
-        """The last one started ends first: the web server, then the worker, then what they talk to."""
+        """The web server and the worker end side by side, then the sandbox, to which they talk."""
+        for child in self.children[1:]:
+            child.ask_to_end()
         for child in reversed(self.children):
             child.stop(grace=GRACE_SECONDS)
 
