@@ -23,7 +23,8 @@ def test_a_skipped_test_did_not_run_and_says_why(tmp_path):
     results.write_text(
         '<testsuites><testsuite><testcase classname="tests.x" name="ran"/>'
         '<testcase classname="tests.x" name="failed"><failure message="no"/></testcase>'
-        '<testcase classname="tests.x" name="left_out"><skipped message="there is no browser"/></testcase></testsuite></testsuites>'
+        '<testcase classname="tests.x" name="left_out"><skipped message="there is no browser"/></testcase>'
+        "</testsuite></testsuites>"
     )
     found = Outcome("SQLite", 1)
     read(results, found)
