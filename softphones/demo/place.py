@@ -26,7 +26,7 @@ class Place:
     def __init__(self, folder: Path):
         self.folder = folder
         self.logs = folder / "log"
-        self.sandbox_state = folder / "sandbox.json"
+        self.sandbox_state = folder / "sandbox.db"
         self.passwords = folder / "people.json"
         self._running = folder / "running.json"
 

@@ -42,7 +42,7 @@ class Child:
     ):
         self.name = name
         self.log = log
-        self._asked = False
+        self._asked = self._stopped = False
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             self.process = subprocess.Popen(  # noqa: S603  (our own programs, no shell)
@@ -62,9 +62,11 @@ class Child:
         return self.process.pid
 
     def alive(self) -> bool:
-        """Leaves a dead child unreaped, so that its process group id stays ours until `stop`."""
+        """Leaves a dead child unreaped where the system can tell without, so that its group's id stays ours until `stop`."""
         if self.process.returncode is not None:
             return False
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return self.process.poll() is None
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     def wait(self, seconds: float) -> bool:
@@ -84,10 +86,11 @@ class Child:
 
     def stop(self, *, grace: float = 10, with_signal: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, wait `grace` seconds, then end it and everything it started. Returns its exit status."""
-        if self.process.returncode is not None:
+        if self._stopped:
             return self.process.returncode
         self.ask_to_end(with_signal)
         self.wait(grace)
+        self._stopped = True
         # macOS answers EPERM for a group of which only the unreaped leader is left
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
