@@ -2,11 +2,10 @@
 
 Each child leads a process group of its own, so that what it starts in turn ends with it, and a Ctrl-C in the terminal
 reaches only us: we then stop the children in order. Should we be killed without a chance to do so, the kernel tells them
-(Linux: PR_SET_PDEATHSIG; elsewhere a killed parent leaves them running).
+(`tether.py`; outside of Linux they then go on).
 """
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
+TETHER = Path(__file__).with_name("tether.py")
 POLL = 0.05
 
 
@@ -26,8 +25,8 @@ class ChildDied(Exception):
 class Child:
     """A running process whose output goes to `log`, which starts empty.
 
-    `user` (a name, for a process started by root) is who it runs as. Start children from the main thread: the kernel
-    takes the end of the starting thread for the end of the parent.
+    `user` (a name, for a process started by root) is who it runs as. A program that can't be started is one that ended:
+    its log says why. Start children from the main thread: the kernel takes the end of that thread for the parent's.
     """
 
     def __init__(
@@ -46,15 +45,13 @@ class Child:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             self.process = subprocess.Popen(  # noqa: S603  (our own programs, no shell)
-                command,
+                [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), user or "", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=dict(env),
                 cwd=cwd,
-                user=user,
                 start_new_session=True,
-                preexec_fn=_ends_with(os.getpid()),
             )
 
     @property
@@ -100,18 +97,4 @@ class Child:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def died(self) -> ChildDied:
-        return ChildDied(f"The {self.name} has stopped. The end of {self.log}:\n\n{self.tail()}")
-
-
-def _ends_with(parent: int):
-    """What a new child runs before its program: it asks the kernel for SIGTERM when `parent` ends."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None).prctl
-
-    def ask() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:  # it ended in between
-            os._exit(1)
-
-    return ask
+        return ChildDied(f"The {self.name} has stopped. The end of {self.log}:\n\n{self.tail() or '(nothing)'}")
