@@ -33,11 +33,8 @@ class Stage:
 
 
 @contextmanager
-def stage(*, devices: int, latency_ms: int = 0, database: str = "") -> Iterator[Stage]:
-    """A sandbox without rate limit and an empty portal without pacing, both gone afterwards.
-
-    `database` is the address of a database to use instead of an SQLite file; it must be empty.
-    """
+def stage(*, devices: int, latency_ms: int = 0) -> Iterator[Stage]:
+    """A sandbox without rate limit and an empty portal without pacing, both gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="softphone-portal-benchmark-") as folder, _sandbox(devices, latency_ms) as told:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -54,8 +51,6 @@ def stage(*, devices: int, latency_ms: int = 0, database: str = "") -> Iterator[
             "AUDIAN_API_KEY": told["api_key"],
             "API_BUCKET_SIZE": "0",
         }
-        if database:
-            environment["DATABASE_URL"] = database
         migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
         subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
         yield Stage(environment)
