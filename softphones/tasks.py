@@ -10,7 +10,7 @@ from celery.signals import worker_init
 from django.db import connections
 from django.utils import timezone
 
-from softphones import leases, limits, mail, mirror, people
+from softphones import changes, leases, limits, mail, mirror, people
 from softphones.configuration import account_from_environment
 from softphones.models import Account
 from softphones.wake import wake
@@ -36,6 +36,14 @@ def mirror_account(*, account_id: int, **kwargs) -> None:
 
 
 @shared_task
+def push_changes(*, account_id: int, **kwargs) -> None:
+    """Send what waits in one account for a while, unless somebody is doing it already; then let others have their turn."""
+    account = Account.objects.filter(pk=account_id).first()
+    if account and changes.drain(account=account).more:
+        wake(push_changes, account_id=account_id)
+
+
+@shared_task
 def send_messages(**kwargs) -> None:
     """Send the mails that are due."""
     mail.send_due(timezone.now())
@@ -44,7 +52,7 @@ def send_messages(**kwargs) -> None:
 @shared_task
 def sweep(**kwargs) -> None:
     """Every 30 seconds: whatever is due and whose wake-up was lost. One step that fails leaves the others alone."""
-    for step in (_send, _mirror_overdue, _forget):
+    for step in (_send, _push_due, _mirror_overdue, _forget):
         try:
             step()
         except Exception:
@@ -54,6 +62,11 @@ def sweep(**kwargs) -> None:
 
 def _send() -> None:
     mail.send_due(timezone.now())
+
+
+def _push_due() -> None:
+    for account_id in changes.waiting():
+        wake(push_changes, account_id=account_id)
 
 
 def _mirror_overdue() -> None:
