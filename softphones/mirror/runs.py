@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from softphones import connection, leases, people
 from softphones.audian.client import AudianClient
-from softphones.audian.errors import AccountTrouble, AudianError
+from softphones.audian.errors import AudianError, RowError
 from softphones.mirror.devices import Softphones, mark_doubled
 from softphones.mirror.owners import Owners
 from softphones.mirror.removals import Removals, sentence_of
@@ -70,11 +70,8 @@ def _run(account: Account, now: datetime, lease: leases.Held, accept_removals: i
 
 
 def _look(work: Work, released: SyncRun | None) -> None:
-    with connection.connect(work.account, urgency=Urgency.BULK, alive=work.alive) as client:
-        try:
-            _read_and_compare(work, client, released)
-        finally:
-            work.run.calls = client.calls
+    with connection.connect(work.account, urgency=Urgency.BULK, alive=work.alive) as work.client:
+        _read_and_compare(work, work.client, released)
 
 
 def _read_and_compare(work: Work, client: AudianClient, released: SyncRun | None) -> None:
@@ -94,7 +91,6 @@ def _read_and_compare(work: Work, client: AudianClient, released: SyncRun | None
     if missing_owners.carry_out():
         people.check_links(work.account, timezone.now())
     mark_doubled(work.account)
-    work.run.calls = client.calls
     if missing_owners.held or missing_softphones.held:
         work.end(
             SyncRun.State.HELD,
@@ -123,7 +119,7 @@ def _read_account(account: Account, client: AudianClient) -> None:
 
 def _sentence(error: AudianError) -> str:
     """An error that speaks of one softphone means something else when it answers a whole list."""
-    if isinstance(error, AccountTrouble):
+    if not isinstance(error, RowError):
         return str(error)
     return _("Audian could not answer the portal's question (HTTP %(status)s). The portal tries again.") % {
         "status": error.status or "-"

@@ -48,8 +48,8 @@ def account(db, sandbox):
 
 
 def plant_person(sandbox, first="Alice", last="Smith", **fields) -> str:
-    given = {"email": f"{first.lower()}@acme.example", "presence_id": "1001", "enabled": True}
-    return sandbox.add_user(first_name=first, last_name=last, **given | fields)
+    given = {"first_name": first, "last_name": last, "email": f"{first.lower()}@acme.example"}
+    return sandbox.add_user(**given | {"presence_id": "1001", "enabled": True} | fields)
 
 
 def plant_phone(sandbox, username="user_alice", owner=None, **fields) -> str:

@@ -115,8 +115,9 @@ def test_accepted_removals_happen_and_no_others(account, sandbox):
 
 
 def test_an_account_that_was_emptied_on_purpose_can_be_accepted(account, sandbox):
-    for device in plant_phones(sandbox, 3):
-        look(account)
+    planted = plant_phones(sandbox, 3)
+    look(account)
+    for device in planted:
         sandbox.remove_device(device)
     held = look(account)
     run = look(account, accept_removals=held.pk)
