@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from portal.fields import EncryptedTextField
+from portal.fields import CodePointField, EncryptedTextField
 from softphones.models.account import Account
 from softphones.models.people import User
 
@@ -89,6 +89,12 @@ class Softphone(models.Model):
     registered_agent = models.CharField(max_length=256, blank=True, default="")
     seen_at = models.DateTimeField(null=True)
     watched_at = models.DateTimeField(null=True)
+    # The connection that ended last: it was still seen at `lost_after`, and no more at `lost_at`
+    lost_at = models.DateTimeField(null=True)
+    lost_after = models.DateTimeField(null=True)
+    lost_since = models.DateTimeField(null=True)
+    lost_address = models.CharField(max_length=64, blank=True, default="")
+    lost_agent = models.CharField(max_length=256, blank=True, default="")
 
     objects = SoftphoneQuerySet.as_manager()
 
@@ -151,7 +157,7 @@ class SearchWord(models.Model):
     """One word by which an owner or a softphone is found; written by the mirror."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False, related_name="+")
-    word = models.CharField(max_length=64)
+    word = CodePointField(max_length=64)
     owner = models.ForeignKey(Owner, on_delete=models.CASCADE, null=True, related_name="words")
     softphone = models.ForeignKey(Softphone, on_delete=models.CASCADE, null=True, related_name="words")
 
@@ -162,7 +168,7 @@ class SearchWord(models.Model):
                 name="search_word_names_one",
             )
         ]
-        indexes = [models.Index(fields=["account", "word"], name="search_by_word")]
+        indexes = [models.Index(fields=["account", "word", "id"], name="search_by_word")]
 
     def __str__(self):
         return self.word
