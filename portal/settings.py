@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "template_partials",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "softphones",
 ]
 MIDDLEWARE = [
@@ -70,6 +71,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.HtmxSignInMiddleware",
+    "portal.middleware.SecondFactorMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -109,6 +111,12 @@ ACCOUNT_SIGNUP_FIELDS = ["email*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"  # who signs in has proven the address, or an operator vouched for it
 ACCOUNT_RATE_LIMITS = False
+# The second factor of staff. Our views ask for it, and for fresh proof, themselves.
+MFA_ADAPTER = "softphones.adapter.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_REAUTHENTICATION_REQUIRED = False
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_TOLERANCE = 1  # 30 s before and after, for clocks that are a little off
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "softphones"
 LOGOUT_REDIRECT_URL = "account_login"
@@ -269,10 +277,14 @@ SIGN_IN_LIMITS = {
     "password_here": (5, 60),
     "password_address": (20, 60),
     "password_known": (10, 30),
+    "factor_browser": (5, 300),
+    "factor_person": (50, 1728),
+    "factor_code": (1, 120),  # a code from an app opens once, and is good for 90 s
 }
 MESSAGE_ATTEMPTS = 10
 MESSAGE_RETRY = 5
 MESSAGE_CLAIM = 60
+MESSAGE_STAY = 20
 ZOIPER_QR_DEADLINE = 3
 ZOIPER_QR_BYTES = 200_000
 MIRROR_STALE_AFTER = 15 * 60

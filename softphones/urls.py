@@ -1,6 +1,6 @@
 from django.urls import path
 
-from softphones.views import hooks, me, setup, sign_in, staff
+from softphones.views import history, hooks, mails, me, second_factor, setup, sign_in, staff
 
 urlpatterns = [
     # My own softphones
@@ -21,6 +21,17 @@ urlpatterns = [
     path("sign-out/", sign_in.sign_out, name="account_logout"),
     path("confirm/", sign_in.confirm, name="prove"),
     path("account/password/", sign_in.set_password, name="set_password"),
+    # The second factor of staff
+    path("account/second-factor/", second_factor.index, name="second_factor"),
+    path("account/second-factor/enter/", second_factor.ask, name="second_factor_ask"),
+    path("account/second-factor/app/", second_factor.enrol_app, name="second_factor_app"),
+    path("account/second-factor/passkey/", second_factor.enrol_passkey, name="second_factor_passkey"),
+    path("account/second-factor/codes/", second_factor.recovery_codes, name="second_factor_codes"),
+    path("account/second-factor/<int:pk>/remove/", second_factor.remove, name="second_factor_remove"),
     # Staff. Last, because a slug is any word
+    path("<slug:slug>/history/", history.events, name="history"),
+    path("<slug:slug>/history/export/", history.export, name="history_export"),
+    path("<slug:slug>/mail/", mails.unsent, name="mails"),
+    path("<slug:slug>/mail/<int:pk>/again/", mails.again, name="mail_again"),
     path("<slug:slug>/", staff.softphones, name="staff_softphones"),
 ]

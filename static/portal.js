@@ -141,6 +141,12 @@
       if (!event.target.matches("[data-live]")) say(words.sayFailed);
     });
 
+  /* A passkey that was refused, or that the browser could not make: allauth's script tells. */
+  document.addEventListener("allauth.error", (event) => {
+    event.preventDefault();
+    for (const note of document.querySelectorAll("[data-passkey-failed]")) note.hidden = false;
+  });
+
   function fresh(root) { showTimes(root); showTicks(document); watchLapsing(root); }
   document.addEventListener("htmx:afterSettle", (event) => { fresh(event.detail.elt); copyWhatWasAskedFor(); });
   keepOpened();

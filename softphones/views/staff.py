@@ -14,7 +14,7 @@ from softphones.views.setup_page import as_of_now
 @never_cache
 @require_safe
 def softphones(request, slug):
-    account = account_for(request.user, slug, LIST)
+    account = account_for(request, slug, LIST)
     present = Softphone.objects.filter(account=account).present().select_related("account", "owner").defer("password")
     page = page_by_name(present, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
     runs = SyncRun.objects.filter(account=account).order_by("-started_at")

@@ -6,13 +6,9 @@ import pytest
 from django.utils import timezone
 
 from softphones.models import Softphone, SyncRun
-from tests.factories import make_owner, make_softphone, make_user
+from tests.factories import make_owner, make_softphone
 from tests.pages.conftest import PASSWORD, soup, words
-
-
-@pytest.fixture
-def helpdesk(signed_in, account):
-    return signed_in(make_user("helen@acme.example", account=account, role="helpdesk", name="Helen Desk"))
+from tests.staffing import staff_browser
 
 
 def names(response) -> list[str]:
@@ -20,9 +16,9 @@ def names(response) -> list[str]:
 
 
 @pytest.mark.parametrize("role", ["helpdesk", "admin"])
-def test_staff_see_every_phone_of_their_account(signed_in, account, alices_phone, role):
+def test_staff_see_every_phone_of_their_account(account, alices_phone, role):
     make_softphone(account, name="Nobody's phone")
-    client = signed_in(make_user("staff@acme.example", account=account, role=role))
+    client = staff_browser(account, role)
     assert names(client.get("/acme/")) == ["Alice Smith - softphone", "Nobody's phone"]
 
 
