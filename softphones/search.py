@@ -46,7 +46,7 @@ def find(*, account: Account, text: str, most: int = MOST) -> Found:
     Costs the same for 1,000 and for 100,000 softphones: the index is read in its order, as far as it takes to find `most`.
     Without a word in `text` nobody is found.
     """
-    first, *others = sorted(_WORD.findall(_folded(text))[:MOST_WORDS], key=len, reverse=True) or [""]
+    first, *others = sorted(split(text)[:MOST_WORDS], key=len, reverse=True) or [""]
     if not first:
         return Found([], [])
     rows = _beginning(first[:LONGEST]).filter(account=account).annotate(person=Coalesce("owner", "softphone__owner"))
@@ -85,6 +85,11 @@ def _chunk(rows: QuerySet[SearchWord], last: tuple[str, int] | None, size: int) 
         word, pk = last
         rows = rows.filter(word__gte=word).filter(Q(word__gt=word) | Q(pk__gt=pk))
     return list(rows.order_by("word", "id").values_list("word", "id", "person", "softphone_id")[:size])
+
+
+def split(text: str) -> list[str]:
+    """The words of a text as they are compared: without case and accents."""
+    return _WORD.findall(_folded(text))
 
 
 def words_of(*texts: str) -> set[str]:

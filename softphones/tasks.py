@@ -7,6 +7,7 @@ import logging
 
 from celery import shared_task
 from celery.signals import worker_init
+from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
@@ -45,8 +46,8 @@ def push_changes(*, account_id: int, **kwargs) -> None:
 
 @shared_task
 def send_messages(**kwargs) -> None:
-    """Send the mails that are due."""
-    mail.send_due(timezone.now())
+    """Send the mails that are due, and those that are soon."""
+    mail.send_for(settings.MESSAGE_STAY)
 
 
 @shared_task

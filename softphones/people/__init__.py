@@ -1,7 +1,7 @@
 """People: who may have a code, what it opens, which owner is whose, and how fresh the proof is."""
 
 from softphones.people.codes import Verdict, ask, enter, forget_lapsed
-from softphones.people.identity import Entrance, arrive, fold, make_user, own_address, user_with, way_in
+from softphones.people.identity import Entrance, arrive, fold, lets_in, make_user, own_address, user_with, way_in
 from softphones.people.links import check_links, link_owners
 from softphones.people.proof import mark_proof, proof_is_fresh
 
@@ -14,6 +14,7 @@ __all__ = [
     "enter",
     "fold",
     "forget_lapsed",
+    "lets_in",
     "link_owners",
     "make_user",
     "mark_proof",
