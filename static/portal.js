@@ -86,7 +86,8 @@
     for (const time of root.querySelectorAll("time[data-time]")) {
       const at = new Date(time.dateTime);
       const today = at.toDateString() === new Date().toDateString();
-      const day = today ? {} : { day: "numeric", month: "short" };
+      const year = at.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" };
+      const day = today ? {} : { day: "numeric", month: "short", ...year };
       time.textContent = at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
     }
   }
@@ -140,6 +141,9 @@
       afterShowing = null;
       if (!event.target.matches("[data-live]")) say(words.sayFailed);
     });
+
+  /* The server has something said (HX-Trigger): a change came into another state. */
+  document.addEventListener("say", (event) => say(event.detail.value));
 
   /* A passkey that was refused, or that the browser could not make: allauth's script tells. */
   document.addEventListener("allauth.error", (event) => {
