@@ -259,6 +259,8 @@ LIGHT_LIST_EVERY = 5
 LIGHT_ONE_EVERY = 2
 LIGHT_PAUSE = 30
 LIGHT_WATCHED_FOR = 20
+SEND_LINK_AGAIN_AFTER = 60  # until then another press is the same mail
+RESET_AGAIN_AFTER = 2 * 60
 SETUP_LINK_SECONDS = 15 * 60
 SETUP_SESSION_SECONDS = 30 * 60
 PROOF_SECONDS = 15 * 60
@@ -279,6 +281,7 @@ SIGN_IN_LIMITS = {
     "password_known": (10, 30),
     "factor_browser": (5, 300),
     "factor_person": (50, 1728),
+    "reset_agent": (20, 180),
     "factor_code": (1, 120),  # a code from an app opens once, and is good for 90 s
 }
 MESSAGE_ATTEMPTS = 10

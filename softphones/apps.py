@@ -6,6 +6,7 @@ class SoftphonesConfig(AppConfig):
     name = "softphones"
 
     def ready(self):
+        import softphones.helpdesk  # noqa: F401  (listens for new passwords that Audian confirmed)
         from softphones.configuration import after_migrate
 
         post_migrate.connect(after_migrate, sender=self)

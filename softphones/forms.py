@@ -1,5 +1,7 @@
 """The forms of the portal."""
 
+import secrets
+
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.models import Authenticator
@@ -125,3 +127,20 @@ class PasskeyForm(_Passkey, AuthenticateWebAuthnForm):
 
     def clean_credential(self) -> Authenticator:
         return self._checked(super().clean_credential)
+
+
+class ReasonForm(forms.Form):
+    """Why something is done to somebody's phone. `key` is drawn with the form: sent twice, it is done once."""
+
+    reason = forms.CharField(
+        label=_("Reason or ticket number"),
+        required=False,
+        max_length=300,
+        help_text=_("Optional. It stands in the history."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
+    )
+    key = forms.CharField(max_length=60, required=False, initial=lambda: secrets.token_urlsafe(16), widget=forms.HiddenInput)
+
+
+class ConfirmPersonForm(forms.Form):
+    reset = forms.BooleanField(required=False)

@@ -95,6 +95,12 @@ def last_seen(softphone: Softphone) -> Light:
     return _light(softphone)
 
 
+def as_of(light: Light, now: datetime) -> Light:
+    """What was seen last, as far as it says something about `now`: older than a minute it is unknown, with its time."""
+    recent = light.seen_at and now - light.seen_at <= UNKNOWN_AFTER
+    return light if recent else replace(light, state="unknown")
+
+
 def _light(phone: Softphone, opened_at: datetime | None = None, now: datetime | None = None) -> Light:
     lapsed = phone.seen_at is None or (now is not None and phone.seen_at < now - UNKNOWN_AFTER)
     state = "unknown" if lapsed or phone.registered is None else "connected" if phone.registered else "not_connected"

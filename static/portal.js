@@ -81,6 +81,24 @@
     copy(button, { quietly: true });
   }
 
+  /* "/" leads to the search; the arrow keys walk through what it found. */
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const field = document.querySelector("[data-find]");
+    if (event.key === "/" && field && !event.target.closest?.("input, textarea, select, [contenteditable]")) {
+      event.preventDefault();
+      field.focus();
+      field.select();
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const hits = [...document.querySelectorAll("[data-hit]")];
+      const at = hits.indexOf(event.target);
+      if (!hits.length || (at < 0 && event.target !== field)) return;
+      event.preventDefault();
+      const next = at + (event.key === "ArrowDown" ? 1 : -1);
+      (next < 0 ? field : hits[Math.min(next, hits.length - 1)]).focus();
+    }
+  });
+
   /* Times in the viewer's own zone, with its name. */
   function showTimes(root) {
     for (const time of root.querySelectorAll("time[data-time]")) {

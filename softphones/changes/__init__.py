@@ -8,6 +8,7 @@ docs/changes.md says how a wish goes.
 from softphones.changes.asking import (
     NotPossible,
     accept,
+    asked,
     create,
     decline,
     delete,
@@ -26,6 +27,7 @@ __all__ = [
     "NotPossible",
     "Progress",
     "accept",
+    "asked",
     "create",
     "decline",
     "delete",

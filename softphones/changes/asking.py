@@ -199,6 +199,11 @@ def delete(
     return _once(softphone.account, by, key, write)
 
 
+def asked(*, account: Account, by: User | None, key: str) -> Change | None:
+    """The wish that the same asker asked for with the same key, if there is one."""
+    return Change.objects.filter(account=account, key=_key(by, key)).first() if key else None
+
+
 def try_again(*, change: Change, by: User | None, mine_anyway: bool = False, ip: str | None = None, now: datetime) -> Change:
     """Send a failed wish once more; `mine_anyway` whatever Audian has by now. Returns the wish.
 

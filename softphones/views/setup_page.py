@@ -144,9 +144,8 @@ def signed_time(softphone: Softphone, text: str) -> datetime | None:
 
 
 def as_of_now(light: lights.Light) -> lights.Light:
-    """What was seen last, as far as it says something about now: older than a minute it is unknown, with its time."""
-    recent = light.seen_at and timezone.now() - light.seen_at <= lights.UNKNOWN_AFTER
-    return light if recent else replace(light, state="unknown")
+    """The light that was seen last, as far as it still says something."""
+    return lights.as_of(light, timezone.now())
 
 
 def shown_as(light: lights.Light) -> str:
