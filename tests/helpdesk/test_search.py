@@ -48,7 +48,18 @@ def test_a_person_is_found_by_everything_people_say(add, names):
         caller_id_number="+1 555 010 4217",
     )
     add("Bob Jones", email="bob@acme.example", number="1002", phones=["Front desk"])
-    said = ["alice", "Smith", "smi", "a.smith@acme.example", "1001", "laptop", "user_8k3mq2xw7a", "8k3mq", "4217", "555-010-4217"]
+    said = [
+        "alice",
+        "Smith",
+        "smi",
+        "a.smith@acme.example",
+        "1001",
+        "laptop",
+        "user_8k3mq2xw7a",
+        "8k3mq",
+        "4217",
+        "555-010-4217",
+    ]
     assert {each: names(each) for each in said} == {each: {"Alice Smith"} for each in said}
 
 
