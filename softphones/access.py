@@ -1,6 +1,6 @@
 """Who may do what: one predicate an act. Views fetch and authorise in one call; what may not be seen is a 404."""
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
@@ -8,6 +8,7 @@ from softphones import second_factor
 from softphones.models import Account, Change, Membership, Owner, Softphone, User
 
 SEE, REVEAL = "see", "reveal"  # acts on one's own softphone
+RENAME, REPLACE = "rename", "replace"  # likewise, where the account lets people help themselves
 TRY_OWN_AGAIN = "try_own_again"  # what one asked for oneself, and failed
 LIST = "list"  # acts in an account, for staff
 HISTORY, MAILS = "history", "mails"
@@ -18,6 +19,7 @@ TRY_AGAIN = "try_again"  # what somebody asked for, and failed
 STAND_BEHIND = "stand_behind"  # decide which portal user is which owner
 
 OWN_ACTS = {SEE, REVEAL}
+SELF_SERVICE_ACTS = {RENAME, REPLACE}
 # What helpdesk does to other people's phones, and only an admin to those of staff.
 NOT_TO_STAFF = {SEND_LINK, RESET, SWITCH, REVOKE_LINKS, CLOSE}
 STAFF_ACTS = {
@@ -39,9 +41,18 @@ STAFF_ACTS = {
 
 def softphone_for(user: User, pk: int, act: str) -> Softphone:
     """The softphone, if `user` may do `act` on it. Raises Http404 otherwise, the same as for one that does not exist."""
-    if act not in OWN_ACTS:
+    phones = Softphone.objects.visible_to(user).select_related("account", "owner")
+    if act in SELF_SERVICE_ACTS:
+        phones = phones.filter(account__self_service=True)
+    elif act not in OWN_ACTS:
         raise Http404
-    return get_object_or_404(Softphone.objects.visible_to(user).select_related("account", "owner"), pk=pk)
+    return get_object_or_404(phones, pk=pk)
+
+
+def may_have_softphones(user: User) -> QuerySet[Owner]:
+    """As whom `user` may get themselves softphones: enabled and there, in an account of theirs with self-service."""
+    there = Owner.objects.filter(user=user, enabled=True, gone_at=None)
+    return there.filter(account__self_service=True, account__memberships__user=user)
 
 
 class SecondFactorMissing(Exception):

@@ -30,10 +30,10 @@ def mirror_accounts(**kwargs) -> None:
 
 @shared_task
 def mirror_account(*, account_id: int, **kwargs) -> None:
-    """Look at one account, unless somebody is doing it already."""
+    """Look at one account, unless somebody is doing it already; what was held and then released goes."""
     account = Account.objects.filter(pk=account_id).first()
     if account:
-        mirror.run(account, timezone.now())
+        mirror.run(account, timezone.now(), accept_removals=mirror.released(account))
 
 
 @shared_task

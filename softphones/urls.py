@@ -1,6 +1,22 @@
 from django.urls import path
 
-from softphones.views import changes, helpdesk, history, hooks, leavers, mails, me, second_factor, setup, sign_in, staff
+from softphones.views import (
+    changes,
+    charges,
+    helpdesk,
+    history,
+    hooks,
+    leavers,
+    mails,
+    me,
+    members,
+    runs,
+    second_factor,
+    setup,
+    sign_in,
+    softphones,
+    staff,
+)
 
 urlpatterns = [
     # My own softphones
@@ -50,5 +66,20 @@ urlpatterns = [
     path("<slug:slug>/history/export/", history.export, name="history_export"),
     path("<slug:slug>/mail/", mails.unsent, name="mails"),
     path("<slug:slug>/mail/<int:pk>/again/", mails.again, name="mail_again"),
-    path("<slug:slug>/", staff.softphones, name="staff_softphones"),
+    path("<slug:slug>/members/", members.listed, name="members"),
+    path("<slug:slug>/members/<int:pk>/role/", members.change_role, name="member_role"),
+    path("<slug:slug>/members/<int:pk>/remove/", members.remove, name="member_remove"),
+    path("<slug:slug>/runs/", runs.listed, name="runs"),
+    path("<slug:slug>/runs/start/", runs.start, name="run_start"),
+    path("<slug:slug>/runs/<int:pk>/", runs.run, name="run"),
+    path("<slug:slug>/runs/<int:pk>/release/", runs.release, name="run_release"),
+    path("<slug:slug>/charges/", charges.listed, name="charges"),
+    path("<slug:slug>/charges/<int:pk>/accept/", charges.accept, name="charges_accept"),
+    path("<slug:slug>/charges/<int:pk>/decline/", charges.decline, name="charges_decline"),
+    path("<slug:slug>/owners/", softphones.owners, name="owners"),
+    path("<slug:slug>/softphones/", staff.softphones, name="staff_softphones"),
+    path("<slug:slug>/softphones/new/", softphones.create, name="softphone_create"),
+    path("<slug:slug>/softphones/<int:pk>/edit/", softphones.edit, name="softphone_edit"),
+    path("<slug:slug>/softphones/<int:pk>/delete/", softphones.delete, name="softphone_delete"),
+    path("<slug:slug>/", staff.home, name="staff_home"),
 ]

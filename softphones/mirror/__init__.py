@@ -5,6 +5,6 @@ run began, and only what its own GET calls gone is gone; docs/mirror.md says how
 """
 
 from softphones.mirror.answers import absorb, confirm_password, forget, forget_password
-from softphones.mirror.runs import overdue, run
+from softphones.mirror.runs import held, overdue, release, released, run
 
-__all__ = ["absorb", "confirm_password", "forget", "forget_password", "overdue", "run"]
+__all__ = ["absorb", "confirm_password", "forget", "forget_password", "held", "overdue", "release", "released", "run"]

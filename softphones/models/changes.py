@@ -81,6 +81,7 @@ class Change(models.Model):
                 condition=Q(state="queued", folded_into=None),
                 name="change_queue",
             ),
+            models.Index(fields=["account", "softphone", "id"], condition=Q(state="failed"), name="change_failed"),
             models.Index(fields=["account", "batch"], condition=~Q(batch=""), name="change_batch"),
             models.Index(fields=["account", "finished_at"], name="change_finished"),
         ]

@@ -1,11 +1,17 @@
 """Our copy of what Audian holds. Mirrored fields are written by mirror.py alone."""
 
+from datetime import UTC, datetime
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
 
 from portal.fields import CodePointField, EncryptedTextField
 from softphones.models.account import Account
 from softphones.models.people import User
+
+#: What stands for the moment of a look where there was none, so that it can be ordered by.
+NEVER = Value(datetime(1970, 1, 1, tzinfo=UTC), output_field=models.DateTimeField())
 
 
 class Owner(models.Model):
@@ -108,6 +114,14 @@ class Softphone(models.Model):
             models.Index(fields=["account", "username_folded"], name="softphone_by_username"),
             models.Index(fields=["account", "name", "id"], name="softphone_by_name"),
             models.Index(fields=["account", "watched_at"], name="softphone_watched"),
+            # What staff order by, and what they look for that is rare
+            models.Index(fields=["account", "caller_id_number", "id"], name="softphone_by_number"),
+            models.Index(F("account"), Coalesce("seen_at", NEVER), F("id"), name="softphone_by_seen"),
+            models.Index(fields=["account", "name", "id"], condition=~Q(fault=""), name="softphone_faulty"),
+            models.Index(fields=["account", "name", "id"], condition=Q(enabled=False), name="softphone_disabled"),
+            models.Index(fields=["account", "name", "id"], condition=Q(gone_at__isnull=False), name="softphone_gone"),
+            models.Index(fields=["account", "name", "id"], condition=Q(owner=None), name="softphone_of_nobody"),
+            models.Index(fields=["account", "name", "id"], condition=Q(registered=True), name="softphone_connected"),
         ]
 
     def __str__(self):
@@ -145,6 +159,7 @@ class SyncRun(models.Model):
     removals = models.JSONField(default=list)
     removed_owners = models.JSONField(default=list)
     released_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    released_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["account", "-started_at"], name="run_by_start")]

@@ -191,4 +191,4 @@ def _record(request, act, kind, outcome="done"):
 
 def _next(request: HttpRequest) -> str:
     """Where the visitor wanted to go; else the staff page of the first account they help to run."""
-    return request.session.get(_NEXT) or reverse("staff_softphones", args=[staff_accounts(request.user)[0].slug])
+    return request.session.get(_NEXT) or reverse("staff_home", args=[staff_accounts(request.user)[0].slug])
