@@ -120,8 +120,9 @@ def _can_not_connect(facts: Facts, when) -> Explanation | None:
         cause = _("An administrator has to finish it at Audian.")
         return Explanation("bad", _said(_("It has no SIP username at Audian, so no app can connect with it.")), _said(cause))
     if not facts.enabled:
-        did = _last(facts, when) or _said(_("It is switched off."))
-        return Explanation("off", did, _said(_("It is switched off, so it can’t connect until somebody switches it on.")))
+        off = _said(_("It is switched off, so it can’t connect until somebody switches it on."))
+        did = _last(facts, when)
+        return Explanation("off", did, off) if did else Explanation("off", off)
     return None
 
 
@@ -207,7 +208,7 @@ def _last(facts: Facts, when) -> SafeString | None:
         stopped = _said(_("then stopped {at}"), at=when(ended))
     place = _place(lost)
     if lost.since and lost.since < ended:
-        how_long = timesince(lost.since, ended, depth=1)
+        how_long = timesince(lost.since, ended, depth=2)
         return _said(_("Connected for {how_long}{place}, {stopped}."), how_long=how_long, place=place, stopped=stopped)
     return _said(_("Was connected{place}, {stopped}."), place=place, stopped=stopped)
 

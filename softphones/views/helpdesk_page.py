@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django_htmx.http import trigger_client_event
 
 from softphones import helpdesk, lights, mail
 from softphones.access import acts_on, has_role
@@ -73,7 +74,8 @@ def state_of(request, softphone: Softphone) -> HttpResponse:
         return HttpResponse(status=204)
     card["stopped"] = stopped
     card["looking"] = sign_now(softphone) if stopped else request.GET["looking"]
-    return render(request, "helpdesk/state.html", {"account": softphone.account, "card": card, "may_act": may_act})
+    response = render(request, "helpdesk/state.html", {"account": softphone.account, "card": card, "may_act": may_act})
+    return trigger_client_event(response, "phone-changed")
 
 
 def _card(request, softphone: Softphone, light: lights.Light, may_act: bool, *, first: bool = True) -> dict:
