@@ -158,6 +158,7 @@
     document.addEventListener(trouble, (event) => {
       afterShowing = null;
       if (!event.target.matches("[data-live]")) say(words.sayFailed);
+      else if (event.detail.xhr?.status === 404) location.reload(); // what the page shows is gone
     });
 
   /* The server has something said (HX-Trigger): a change came into another state. */
