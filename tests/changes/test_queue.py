@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from softphones import changes, leases
@@ -86,8 +87,6 @@ def test_a_reset_during_a_bulk_run_is_at_audian_within_three_seconds(sandbox, cr
 
 
 def drain_like_a_worker(account, seconds):
-    from django.db import connections
-
     until = time.monotonic() + seconds
     while time.monotonic() < until and changes.drain(account=account, seconds=4).left:
         pass
@@ -152,9 +151,9 @@ def test_while_the_account_is_in_trouble_the_queue_says_so(sandbox, account, pho
     assert "Nothing is lost" in progress(change).sentence
 
 
-def test_trouble_is_probed_by_one_call_at_a_time_ever_more_seldom(sandbox, create, account, drain, settings):
+def test_trouble_is_probed_by_one_call_at_a_time_ever_more_seldom(sandbox, create, drain, settings):
     settings.RETRY_MOST = 10
-    sandbox.faults.add("503", times=None)
+    sandbox.faults.add("503", times=None, path="/devices")
     for _each in range(12):
         create()
     drain(seconds=1)
