@@ -16,9 +16,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from softphones.clock import seconds_sql
 from softphones.models import Account, SyncRun
+from softphones.tasks import SWEPT
 
 BROKER_SECONDS = 1
+SWEEP_STALE_AFTER = 180  # beat asks for one every 30 seconds
 
 
 @require_safe
@@ -37,16 +40,19 @@ def readyz(request: HttpRequest) -> HttpResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        mirror_age = _mirror_age()
+        mirror_age, sweep_age = _mirror_age(), _sweep_age()
     except (DatabaseError, InterfaceError):
         return JsonResponse({"status": "down", "database": "unusable"}, status=503)
     broker = _broker_answers()
     fresh = mirror_age is not None and mirror_age <= timedelta(seconds=settings.MIRROR_STALE_AFTER)
+    worker = sweep_age is not None and sweep_age <= SWEEP_STALE_AFTER
     return JsonResponse(
         {
-            "status": "ok" if broker and fresh else "degraded",
+            "status": "ok" if broker and worker and fresh else "degraded",
             "database": "ok",
             "broker": "ok" if broker else "unreachable",
+            "worker": "ok" if worker else "silent",
+            "worker_age_seconds": None if sweep_age is None else round(sweep_age),
             "mirror": "ok" if fresh else "stale",
             "mirror_age_seconds": None if mirror_age is None else round(mirror_age.total_seconds()),
         }
@@ -60,6 +66,14 @@ def _mirror_age() -> timedelta | None:
     if not last or None in last:
         return None
     return timezone.now() - min(last)
+
+
+def _sweep_age() -> float | None:
+    """How many seconds ago a worker last swept; None if none ever did."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {seconds_sql()} - held_until FROM softphones_lease WHERE name = %s", [SWEPT])  # noqa: S608
+        row = cursor.fetchone()
+    return row and row[0]
 
 
 def _broker_answers() -> bool:

@@ -1,7 +1,10 @@
 """Response headers that Django 5.2 does not set, and sign-in redirects that htmx can follow."""
 
+from urllib.parse import parse_qs, urlencode, urlsplit
+
 from django.conf import settings
 from django.http import HttpResponse
+from django.shortcuts import resolve_url
 
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
@@ -21,13 +24,30 @@ class SecurityHeadersMiddleware:
 
 
 class HtmxSignInMiddleware:
-    """Turns a redirect that answers an htmx request into HX-Redirect, so that no page lands inside a fragment."""
+    """Leads back to a page after sign-in, not to the fragment or the form's target at which the session was found to be over.
+
+    Any redirect that answers an htmx request becomes HX-Redirect, so that no page lands inside a fragment.
+    """
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
         response = self.get_response(request)
-        if request.htmx and response.status_code in {301, 302, 303}:
-            return HttpResponse(headers={"HX-Redirect": response["Location"]})
-        return response
+        if response.status_code not in {301, 302, 303}:
+            return response
+        if (request.htmx or request.method == "POST") and self._asks_to_sign_in(request, response):
+            response["Location"] = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': self._page(request)})}"
+        return HttpResponse(headers={"HX-Redirect": response["Location"]}) if request.htmx else response
+
+    def _asks_to_sign_in(self, request, response):
+        """Whether this is LoginRequiredMiddleware's redirect: to sign-in, and back to the address that was asked for."""
+        path, _, query = response["Location"].partition("?")
+        return path == resolve_url(settings.LOGIN_URL) and parse_qs(query).get("next") == [request.get_full_path()]
+
+    def _page(self, request):
+        """The page that the request came from, as a path of ours; "/" if that is not known."""
+        page = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
+        if page.netloc != request.get_host() or not page.path.startswith("/"):
+            return "/"
+        return f"{page.path}?{page.query}" if page.query else page.path

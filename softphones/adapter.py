@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from softphones import audit, people
+from softphones.access import accounts_of
 from softphones.people import browsers
 
 
@@ -38,7 +39,9 @@ class AccountAdapter(DefaultAccountAdapter):
             browsers.remember(response, request, email)
         methods = [record["method"] for record in get_authentication_records(request, user)]
         data = {"kind": methods[-1] if methods else ""}
-        audit.record(act="person:signed_in", actor=user, ip=audit.client_ip(request), data=data, now=now)
+        account = next((membership.account for membership in accounts_of(user)), None)
+        ip = audit.client_ip(request)
+        audit.record(act="person:signed_in", actor=user, account=account, ip=ip, data=data, now=now)
         return response
 
     def add_message(self, *args, **kwargs) -> None:

@@ -31,7 +31,7 @@ def connect(
     allow_login: bool = True,
     deadline: float | None = None,
     alive: Callable[[], object] | None = None,
-) -> AudianClient:
+) -> "Client":
     """A client for `account`; use it in a `with`, in one thread, outside of any transaction.
 
     Its calls wait for their place (`pacing`), and raise TooBusy where `urgency` does not allow to wait. Without
@@ -43,7 +43,7 @@ def connect(
     """
     if not account.api_key and not account.static_token:
         raise Unauthorised(f"There is no API key for {account}. Set AUDIAN_API_KEY.")
-    return _Client(
+    return Client(
         account.pk,
         urgency,
         alive or _nothing,
@@ -57,7 +57,7 @@ def connect(
     )
 
 
-class _Client(AudianClient):
+class Client(AudianClient):
     """Waits for its place, and remembers for all processes, for a day, whether the server has the page's status route."""
 
     def __init__(self, key: int, urgency: Urgency, alive: Callable[[], object], **circumstances) -> None:

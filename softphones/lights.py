@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 UNKNOWN_AFTER = timedelta(seconds=60)
 # How often a page that polls writes down that its phone is watched.
 MARK_EVERY = timedelta(seconds=10)
+# Who is there, from where and since when, is told only by a list of the whole account; too long for larger ones.
+FEW_ENOUGH = 500
 # Below this there is no use in beginning a call.
 LEAST_SECONDS = 0.2
 SEEN = ["registered", "registered_since", "registered_after", "registered_address", "registered_agent", "seen_at"]
@@ -60,12 +62,13 @@ class Light:
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """What Audian says of a phone: registered or not, from where, with what, and when it last (re-)registered."""
+    """What Audian says of a phone: registered or not, from where, with what, when it last registered and when first."""
 
     registered: bool
     address: str = ""
     agent: str = ""
     at: datetime | None = None
+    began: datetime | None = None
 
 
 def watch(*, softphones: list[Softphone], now: datetime, opened_at: datetime | None = None) -> dict[int, Light]:
@@ -141,7 +144,7 @@ def _look_at_account(account_id: int, now: datetime, ends: float) -> bool:
     pause = settings.LIGHT_PAUSE
     try:
         phones = _watched(account_id, now)
-        sights, pause = _ask(account_id, phones, ends)
+        sights, pause = _ask(account_id, phones, now, ends)
         with door.writing():
             _write_down(phones, sights, now)
         return bool(sights)
@@ -173,7 +176,7 @@ def _watched(account_id: int, now: datetime) -> list[Softphone]:
     return phones
 
 
-def _ask(account_id: int, phones: list[Softphone], ends: float) -> tuple[dict[int, _Sight], float]:
+def _ask(account_id: int, phones: list[Softphone], now: datetime, ends: float) -> tuple[dict[int, _Sight], float]:
     """What Audian says of these phones, and for how many seconds nobody shall ask again."""
     every = settings.LIGHT_ONE_EVERY if len(phones) == 1 else settings.LIGHT_LIST_EVERY
     if not phones:
@@ -182,9 +185,12 @@ def _ask(account_id: int, phones: list[Softphone], ends: float) -> tuple[dict[in
     try:
         client = connection.connect(account, urgency=Urgency.LIGHT, allow_login=False)
         with client, client.within(ends - time.monotonic()):
-            sights = _statuses(client, phones)
-            # A server that does not know `with_status` tells who is there in another list; that was two calls.
-            return (sights, every) if sights else (_registrations(client, phones), 2 * every)
+            asked = [_statuses, _registrations]
+            if _wants_details(client, phones, now - timedelta(seconds=2 * every)):
+                asked.reverse()
+            sights = asked[0](client, phones)
+            # Nothing at all: each of the two lists has its reasons to be silent. That was two calls.
+            return (sights, every) if sights else (asked[1](client, phones), 2 * every)
     except TooBusy:
         return {}, every
     except NoToken:
@@ -195,6 +201,18 @@ def _ask(account_id: int, phones: list[Softphone], ends: float) -> tuple[dict[in
     except AudianError as error:
         logger.warning("The lights of %s are out for %d s: %s", account, settings.LIGHT_PAUSE, error)
         return {}, settings.LIGHT_PAUSE
+
+
+def _wants_details(client: AudianClient, phones: list[Softphone], lately: datetime) -> bool:
+    """Whether to ask who is there instead of who is not: all were seen lately, and some are connected.
+
+    So a second app beside a connected one is noticed, which Kazoo's yes or no would hide.
+    """
+    if len(phones) == 1 and client.status_route is not False:
+        return False
+    if not any(each.registered for each in phones) or any(each.seen_at is None or each.seen_at < lately for each in phones):
+        return False
+    return Softphone.objects.filter(account_id=phones[0].account_id)[: FEW_ENOUGH + 1].count() <= FEW_ENOUGH
 
 
 def _statuses(client: AudianClient, phones: list[Softphone]) -> dict[int, _Sight]:
@@ -217,16 +235,25 @@ def _is_blind(status: DeviceStatus, *, foreign: bool) -> bool:
 
 
 def _registrations(client: AudianClient, phones: list[Softphone]) -> dict[int, _Sight]:
-    """Who is there, newest contact first. Who is missing here may still be there."""
-    contacts: dict[str, Registration] = {}
+    """Who is there. Who is missing here may still be there."""
+    contacts: dict[str, list[Registration]] = defaultdict(list)
     for each in client.registrations():
-        key = each.device_id or each.username.lower()
-        known = contacts.get(key)
-        if known is None or (each.at and (known.at is None or each.at > known.at)):
-            contacts[key] = each
-    asked = {phone.pk: contacts.get(phone.audian_id) or contacts.get(phone.username_folded) for phone in phones}
-    found = {pk: each for pk, each in asked.items() if each}
-    return {pk: _Sight(True, _address(each.ip, each.port), each.user_agent, each.at) for pk, each in found.items()}
+        contacts[each.device_id or each.username.lower()].append(each)
+    found = {phone.pk: _contact(phone, contacts[phone.audian_id] or contacts[phone.username_folded]) for phone in phones}
+    return {
+        pk: _Sight(True, _address(each.ip, each.port), each.user_agent[:256], each.at, each.since)
+        for pk, each in found.items()
+        if each
+    }
+
+
+def _contact(phone: Softphone, contacts: list[Registration]) -> Registration | None:
+    """The connection that began last, where Audian tells; else the one that we know, so that renewals don't look new."""
+    dated = [each for each in contacts if each.since]
+    known = [each for each in contacts if _address(each.ip, each.port) == phone.registered_address]
+    if dated or known:
+        return max(dated, key=lambda each: each.since) if dated else known[0]
+    return max(contacts, key=lambda each: each.at.timestamp() if each.at else 0, default=None)
 
 
 def _address(ip: str, port: int | None) -> str:
@@ -252,33 +279,45 @@ def _observe(phone: Softphone, sight: _Sight, now: datetime) -> bool:
     """Put what was seen into the row. Returns whether more than the time has changed."""
     before = [getattr(phone, name) for name in SEEN[:-1]]
     if not sight.registered:
-        phone.registered_since = phone.registered_after = None
-        phone.registered_address = phone.registered_agent = ""
-    else:
-        if not phone.registered or _is_another(phone, sight):
-            phone.registered_since, phone.registered_after = _beginning(phone, sight, now)
-            phone.registered_address = phone.registered_agent = ""
-        phone.registered_address = sight.address or phone.registered_address
-        phone.registered_agent = sight.agent[:256] or phone.registered_agent
+        _begins(phone, None, None)
+    elif not phone.registered or _is_another(phone, sight):
+        _begins(phone, *_beginning(phone, sight, now))
+    elif not sight.address and not _was_watched(phone, now):
+        # Nobody looked for a while: it may be another one by now.
+        _begins(phone, None, None)
     phone.registered, phone.seen_at = sight.registered, now
+    if sight.registered:
+        phone.registered_since = phone.registered_since or (sight.began and min(sight.began, now))
+        phone.registered_address = sight.address or phone.registered_address
+        phone.registered_agent = sight.agent or phone.registered_agent
     return before != [getattr(phone, name) for name in SEEN[:-1]]
+
+
+def _begins(phone: Softphone, since: datetime | None, after: datetime | None) -> None:
+    phone.registered_since, phone.registered_after = since, after
+    phone.registered_address = phone.registered_agent = ""
 
 
 def _is_another(phone: Softphone, sight: _Sight) -> bool:
     """Whether this is another connection than the one that was there: another address or another app."""
-    pairs = ((phone.registered_address, sight.address), (phone.registered_agent, sight.agent[:256]))
+    pairs = ((phone.registered_address, sight.address), (phone.registered_agent, sight.agent))
     return any(old and new and old != new for old, new in pairs)
+
+
+def _was_watched(phone: Softphone, now: datetime) -> bool:
+    return phone.seen_at is not None and now - phone.seen_at <= timedelta(seconds=settings.LIGHT_WATCHED_FOR)
 
 
 def _beginning(phone: Softphone, sight: _Sight, now: datetime) -> tuple[datetime | None, datetime | None]:
     """When a connection that is new to us began, and when it certainly was not there yet; None where nobody knows.
 
-    Audian's time is that of the last registration, which phones repeat every few minutes: alone it proves nothing.
+    The time of the last registration proves nothing: phones renew theirs every few minutes.
     """
-    reported = min(sight.at, now) if sight.at else None
-    if phone.registered is None or phone.seen_at is None:
-        return reported, None
-    if reported and reported > phone.seen_at:
-        return reported, phone.seen_at
-    watched = now - phone.seen_at <= timedelta(seconds=settings.LIGHT_WATCHED_FOR)
-    return (now if watched else None), phone.seen_at
+    seen_at = phone.seen_at if phone.registered is not None else None
+    if sight.began:
+        since = min(sight.began, now)
+        return since, seen_at and min(seen_at, since)
+    renewed = min(sight.at, now) if sight.at else None
+    if seen_at is None or (renewed and renewed > seen_at):
+        return renewed, seen_at
+    return (now if _was_watched(phone, now) else None), seen_at

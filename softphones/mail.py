@@ -97,7 +97,7 @@ def _code_mail(message: Message, account: Account | None, now: datetime) -> Emai
     context = {
         "code": message.code.code,
         "long_code": "-".join(message.code.long_code[at : at + 4] for at in range(0, len(message.code.long_code), 4)),
-        "minutes": max(1, int((message.code.expires_at - now).total_seconds() // 60)),
+        "minutes": max(1, round((message.code.expires_at - now).total_seconds() / 60)),
         "proof": message.kind == Message.Kind.PROOF_CODE,
         "account": account,
         "portal": account.company_name if account and account.company_name else _("Softphone Portal"),

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from django.db import connection
+
 from softphones.models import Account, Owner, SearchWord, Softphone
 
 LONGEST = 64
@@ -37,9 +39,13 @@ def add(account: Account, rows: Iterable[Owner | Softphone]) -> None:
     """Index rows that have no words yet."""
     words = []
     for row in rows:
-        named = {"owner_id": row.pk} if isinstance(row, Owner) else {"softphone_id": row.pk}
-        words += [SearchWord(account_id=account.pk, word=word, **named) for word in sorted(_words_of_row(row))]
-    SearchWord.objects.bulk_create(words)
+        owner, softphone = (row.pk, None) if isinstance(row, Owner) else (None, row.pk)
+        words += [(account.pk, word, owner, softphone) for word in sorted(_words_of_row(row))]
+    # A first run writes millions of words; as model instances they would take most of its time.
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO softphones_searchword (account_id, word, owner_id, softphone_id) VALUES (%s, %s, %s, %s)", words
+        )
 
 
 def remove(model: type[Owner] | type[Softphone], ids: Iterable[int]) -> None:

@@ -10,12 +10,14 @@ from celery.signals import worker_init
 from django.db import connections
 from django.utils import timezone
 
-from softphones import changes, limits, mail, mirror, people
+from softphones import changes, leases, limits, mail, mirror, people
 from softphones.configuration import account_from_environment
 from softphones.models import Account
 from softphones.wake import wake
 
 logger = logging.getLogger(__name__)
+
+SWEPT = "swept"  # the lease whose time is that of the last sweep: it says that a worker and beat are running
 
 
 @shared_task
@@ -55,6 +57,7 @@ def sweep(**kwargs) -> None:
             step()
         except Exception:
             logger.exception("The sweep could not finish one of its steps.")
+    leases.take(SWEPT, 0)
 
 
 def _send() -> None:

@@ -87,7 +87,7 @@
       const at = new Date(time.dateTime);
       const today = at.toDateString() === new Date().toDateString();
       const day = today ? {} : { day: "numeric", month: "short" };
-      time.textContent = at.toLocaleString(document.documentElement.lang, { ...day, hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+      time.textContent = at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
     }
   }
 
@@ -142,7 +142,12 @@
     });
 
   function fresh(root) { showTimes(root); showTicks(document); watchLapsing(root); }
-  document.addEventListener("htmx:afterSettle", (event) => { fresh(event.detail.elt); copyWhatWasAskedFor(); });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const part = event.detail.elt;
+    fresh(part);
+    copyWhatWasAskedFor();
+    if (part.matches(".code.drawn")) part.scrollIntoView({ block: "nearest" });
+  });
   keepOpened();
   fresh(document);
 })();

@@ -1,8 +1,8 @@
 """Runs every test that this machine can run: `make test`, or `python -m tests.run [--strict] [arguments for pytest]`.
 
 First the lint, then the tests on SQLite with a file broker, then the same tests on PostgreSQL with Redis, then once
-those that need a browser or SIP software (on SQLite; those marked `both_databases` belong to the pairs). Ends with what
-ran where, what did not run and why. With `--strict`, as in CI, anything that did not run is a failure.
+those that need a browser, SIP software or a portal of their own (on SQLite; those marked `both_databases` belong to the
+pairs). Ends with what ran where, what did not run and why. With `--strict`, as in CI, what did not run is a failure.
 """
 
 # ruff: noqa: T201  (it is a command: its output is what it is for)
@@ -22,8 +22,9 @@ from xml.etree import ElementTree as ET
 from tests import pairs
 
 ROOT = Path(__file__).parent.parent
-ON_BOTH = "not (e2e or sip) or both_databases"
-ONCE = "(e2e or sip) and not both_databases"
+ON_BOTH = "not (e2e or sip or once) or both_databases"
+ONCE = "(e2e or sip or once) and not both_databases"
+ONLY_ONCE = "Once, on SQLite: browser, SIP, demo"
 NOTHING_COLLECTED = 5
 
 
@@ -52,7 +53,7 @@ def main() -> int:
     plan = [
         ("SQLite and files", pairs.sqlite_and_files, ON_BOTH),
         ("PostgreSQL and Redis", pairs.postgresql_and_redis, ON_BOTH),
-        ("Browser and SIP, on SQLite", pairs.sqlite_and_files, ONCE),
+        (ONLY_ONCE, pairs.sqlite_and_files, ONCE),
     ]
     for title, servers, selection in plan:
         with tempfile.TemporaryDirectory(prefix="softphone-portal-run-") as folder:
@@ -104,7 +105,7 @@ def read(results: Path, outcome: Outcome) -> None:
 
 def differences(outcomes: list[Outcome]) -> list[str]:
     """The two pairs must have run the same tests."""
-    both = [outcome for outcome in outcomes if outcome.title != "Browser and SIP, on SQLite"]
+    both = [outcome for outcome in outcomes if outcome.title != ONLY_ONCE]
     if len(both) < 2 or both[0].ran == both[1].ran:
         return []
     one, other = both
@@ -117,7 +118,7 @@ def lint() -> list[str]:
     templates = [str(path) for path in sorted((ROOT / "templates").rglob("*.html"))]
     checks = {
         "ruff check": ["ruff", "check", "."],
-        "ruff format": ["ruff", "format", "--check", "--quiet", "."],
+        "ruff format": ["ruff", "format", "--check", "."],
         "djade": ["djade", "--target-version", "5.2", "--check", *templates],
     }
     print("=== Lint: " + ", ".join(checks), flush=True)

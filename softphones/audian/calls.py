@@ -42,6 +42,7 @@ class Calls:
         deadline: float = 13.0,
         clock: Callable[[], float] = time.monotonic,
         allow_http: bool = False,
+        ca_file: str | None = None,
     ) -> None:
         self._base = checked_base(url, allow_http=allow_http)
         self._account_id = account_id
@@ -51,7 +52,7 @@ class Calls:
         self._heard = heard or (lambda remaining: None)
         self._clock = clock
         self._until: float | None = None
-        self._transport = Transport(deadline=deadline, clock=clock)
+        self._transport = Transport(deadline=deadline, clock=clock, ca_file=ca_file)
 
     def close(self) -> None:
         """Give back the connections."""

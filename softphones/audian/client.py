@@ -52,7 +52,8 @@ class AudianClient:
     `allow_http`. `tokens` keeps the token between calls (`TokenKeeper`). `pace(cost, login)` is called before every
     request and waits, or raises. `heard(remaining)` is told what Audian says is left in the account's bucket.
     `deadline` is the total time of one request in seconds. `status_route` says whether the server has the status route
-    of the vendor's page; None finds out, and the attribute holds what was found.
+    of the vendor's page; None finds out, and the attribute holds what was found. `ca_file` names the certificates to
+    trust instead of the public ones.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class AudianClient:
         clock: Callable[[], float] = time.monotonic,
         status_route: bool | None = None,
         allow_http: bool = False,
+        ca_file: str | None = None,
     ) -> None:
         self.account_id = account_id
         self.status_route = status_route
@@ -81,6 +83,7 @@ class AudianClient:
             deadline=deadline,
             clock=clock,
             allow_http=allow_http,
+            ca_file=ca_file,
         )
 
     def __enter__(self) -> AudianClient:

@@ -190,7 +190,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A contact that is registered now. `expires` is in seconds; `at` is when it registered."""
+    """A contact that is registered now. `expires` is in seconds; `at` is when it last registered, `since` when it first did."""
 
     username: str
     realm: str = ""
@@ -201,6 +201,7 @@ class Registration:
     port: int | None = None
     expires: int | None = None
     at: datetime | None = None
+    since: datetime | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Registration:
@@ -214,6 +215,7 @@ class Registration:
             port=_number(data.get("contact_port")),
             expires=_number(data.get("expires")),
             at=moment(data.get("event_timestamp")),
+            since=moment(data.get("initial_registration")),
         )
 
 

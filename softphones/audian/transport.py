@@ -145,7 +145,8 @@ class Transport:
     """Sends requests to one API. Repeats only a connection that was never made, twice at most.
 
     `deadline` is the total time in seconds of one exchange, `max_bytes` the most that is read of an answer (after
-    decompression). A Transport belongs to one task or thread.
+    decompression). `ca_file` names the certificates to trust instead of the public ones. A Transport belongs to one task
+    or thread.
     """
 
     def __init__(
@@ -154,6 +155,7 @@ class Transport:
         deadline: float = 13.0,
         max_bytes: int = 64 * 1024 * 1024,
         clock: Callable[[], float] = time.monotonic,
+        ca_file: str | None = None,
     ) -> None:
         self._deadline = deadline
         self._max_bytes = max_bytes
@@ -161,6 +163,7 @@ class Transport:
         # Proxies and .netrc from the environment would send the token elsewhere.
         self._session = _Session()
         self._session.trust_env = False
+        self._session.verify = ca_file or True
         never_made = Retry(
             total=None, connect=2, read=False, redirect=False, status=0, other=0, backoff_factor=0.1, backoff_max=0.2
         )

@@ -5,11 +5,12 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from allauth.account.models import EmailAddress
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from softphones import people
 from softphones.demo.place import write_privately
-from softphones.models import Account, Membership, User
+from softphones.models import Account, Membership
 
 Role = Membership.Role
 
@@ -30,7 +31,7 @@ PEOPLE = (
 def make_people(account: Account, passwords: Path) -> None:
     """Make sure that each of them can sign in with the password that `passwords` keeps, and sees their own phone.
 
-    `passwords` (JSON, address -> password) is made on the first start.
+    `passwords` (JSON, address -> password) is made on the first start. Raises CommandError if somebody may not come in.
     """
     kept = json.loads(passwords.read_text()) if passwords.exists() else {}
     known = {person.email: kept.get(person.email) or secrets.token_urlsafe(9) for person in PEOPLE}
@@ -41,13 +42,11 @@ def make_people(account: Account, passwords: Path) -> None:
 
 
 def _make(person: Person, account: Account, password: str) -> None:
-    owner = account.owners.filter(email_folded=person.email).first()
-    user, _ = User.objects.get_or_create(email=person.email, defaults={"name": owner.name if owner else ""})
+    user = people.arrive(address=person.email, ip=None, now=timezone.now())
+    if user is None:
+        raise CommandError(f"{person.email} is disabled or gone at the sandbox. Remove the demo's folder to start afresh.")
+    if account.memberships.filter(user=user, role=person.role).count() == 0:
+        call_command("grant_role", person.email, account=account.slug, role=person.role)
     if not user.check_password(password):
         user.set_password(password)
         user.save(update_fields=["password"])
-    EmailAddress.objects.update_or_create(user=user, email=person.email, defaults={"verified": True, "primary": True})
-    Membership.objects.update_or_create(user=user, account=account, defaults={"role": person.role})
-    if owner and owner.user is None:
-        owner.user, owner.linked_at = user, timezone.now()
-        owner.save(update_fields=["user", "linked_at"])

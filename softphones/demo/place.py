@@ -40,6 +40,7 @@ class Place:
             except BlockingIOError:
                 at = self.running().get("url", "another port")
                 raise CannotStart(f"The demo is already running here, at {at}. Stop it with Ctrl-C first.") from None
+            self._running.unlink(missing_ok=True)  # one that was killed could not do so
             try:
                 yield
             finally:

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import django
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 
-def main(passwords: str) -> int:
+def main(passwords: str) -> None:
     django.setup()
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
@@ -18,10 +18,12 @@ def main(passwords: str) -> int:
     from softphones.configuration import account_from_environment
     from softphones.demo.people import make_people
 
-    call_command("sync_softphones")
-    make_people(account_from_environment(), Path(passwords))
-    return 0
+    try:
+        call_command("sync_softphones")
+        make_people(account_from_environment(), Path(passwords))
+    except CommandError as reason:
+        sys.exit(str(reason))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    main(sys.argv[1])

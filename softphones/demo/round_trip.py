@@ -45,13 +45,14 @@ def _sign_in(browser: "Browser") -> None:
 
 
 def _mailed_code(browser: "Browser") -> str | None:
-    found = re.search(r"^\s+(\d{6})\s*$", browser.get("/mail/").text, re.MULTILINE)
+    found = re.search(r">\s*(\d{6})\b", browser.get("/mail/").text)
     return found and found[1]
 
 
 def _fetch_as_zoiper(stage: Stage, browser: "Browser") -> None:
     """The picture comes from Zoiper's service, which learns the token by it: the sandbox tells us which one."""
-    browser.send(r"/softphones/\d+/code/", app="zoiper")
+    browser.open("?app=zoiper")
+    browser.send(r"/softphones/\d+/code/")
     pictures = [
         call for call in requests.get(f"{stage.sandbox_url}/sandbox/calls", timeout=5).json() if call["path"] == "/qr.php"
     ]
@@ -131,14 +132,15 @@ class Browser:
         self.session.trust_env = False
         self.session.headers.update({"User-Agent": BROWSER, "Accept": "text/html", "Referer": f"{url}/"})
         self.url = url
-        self.page = self.open("/")
+        self.page = Page(self.get("/"))
 
     def get(self, address: str, **more) -> requests.Response:
-        """Fetch an address beside the current page. Raises Failed."""
+        """Fetch an address of the portal beside the current page. Raises Failed."""
         return self._fine(self.session.get(urljoin(self.url, address), timeout=20, **more))
 
     def open(self, address: str) -> Page:
-        self.page = Page(self.get(address))
+        """Go to an address as a link on the current page would."""
+        self.page = Page(self.get(urljoin(self.page.url, address)))
         return self.page
 
     def send(self, action: str, **fields: str) -> Page:

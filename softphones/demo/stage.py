@@ -89,10 +89,10 @@ def running(place: Place, *, port: int, devices: int, say: Callable[[str], None]
 
     Raises CannotStart for a port that is taken or a demo that runs here already, and ChildDied.
     """
-    check_port(port)
     sandbox_port = free_port()
     stage = Stage(place, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}")
     with place.held():
+        check_port(port)
         try:
             say("Starting the sandbox that plays Audian")
             _start_sandbox(stage, sandbox_port, devices)

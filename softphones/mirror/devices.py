@@ -18,7 +18,7 @@ LONGEST_NAME = LONGEST_USERNAME = 256
 LONGEST_CALLER_ID = 64
 LONGEST_REALM = 253
 # What somebody who holds a link could set up a phone with. When it changes, the link ends.
-CREDENTIALS = {"sip_username", "password", "realm", "enabled", "owner", "owner_id", "gone_at"}
+CREDENTIALS = {"sip_username", "password", "realm", "enabled", "owner_id", "owner_audian_id", "gone_at"}
 
 _MARK = re.compile(r"portal:(\d{1,18})")
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from softphones import connection, leases, people
 from softphones.audian.client import AudianClient
-from softphones.audian.errors import AccountTrouble, AudianError
+from softphones.audian.errors import AudianError, RowError
 from softphones.mirror.devices import Softphones, mark_doubled
 from softphones.mirror.owners import Owners
 from softphones.mirror.removals import Removals, sentence_of
@@ -66,35 +66,25 @@ def _run(account: Account, now: datetime, lease: leases.Held, accept_removals: i
         raise
     finally:
         _forget_old(runs)
+    logger.info("Mirror of %s: %s after %d calls.", account.slug, work.run.state, work.run.calls)
     return work.run
 
 
 def _look(work: Work, released: SyncRun | None) -> None:
-    with connection.connect(work.account, urgency=Urgency.BULK, alive=work.alive) as client:
-        try:
-            _read_and_compare(work, client, released)
-        finally:
-            work.run.calls = client.calls
+    with connection.connect(work.account, urgency=Urgency.BULK, alive=work.alive) as work.client:
+        _read_and_compare(work, work.client, released)
 
 
 def _read_and_compare(work: Work, client: AudianClient, released: SyncRun | None) -> None:
     _read_account(work.account, client)
-    owners, softphones = Owners(work, client), Softphones(work, client)
-    try:
-        owners.read_listing()
-        owners.read_details()
-    finally:
-        # Also after half a listing: what it said of people already counts.
-        people.check_links(work.account, timezone.now())
+    missing_owners = _read_owners(work, client, released)
+    softphones = Softphones(work, client)
     softphones.read_listing()
     softphones.read_details()
-    missing_owners = Removals(owners, released.removed_owners if released else ())
     missing_softphones = Removals(softphones, released.removals if released else ())
-    work.run.gone = missing_softphones.carry_out()
-    if missing_owners.carry_out():
-        people.check_links(work.account, timezone.now())
-    mark_doubled(work.account)
-    work.run.calls = client.calls
+    missing_softphones.carry_out()
+    with work.lease.writing():
+        mark_doubled(work.account)
     if missing_owners.held or missing_softphones.held:
         work.end(
             SyncRun.State.HELD,
@@ -104,6 +94,20 @@ def _read_and_compare(work: Work, client: AudianClient, released: SyncRun | None
         )
     else:
         work.end(SyncRun.State.COMPLETE)
+
+
+def _read_owners(work: Work, client: AudianClient, released: SyncRun | None) -> Removals:
+    """People first: phones refer to them, and whoever left shall not wait for a list of phones that may fail."""
+    owners = Owners(work, client)
+    try:
+        owners.read_listing()
+        owners.read_details()
+        missing = Removals(owners, released.removed_owners if released else ())
+        missing.carry_out()
+        return missing
+    finally:
+        # Also after half a listing: what it said of people already counts.
+        people.check_links(work.account, timezone.now())
 
 
 def _read_account(account: Account, client: AudianClient) -> None:
@@ -123,7 +127,7 @@ def _read_account(account: Account, client: AudianClient) -> None:
 
 def _sentence(error: AudianError) -> str:
     """An error that speaks of one softphone means something else when it answers a whole list."""
-    if isinstance(error, AccountTrouble):
+    if not isinstance(error, RowError):
         return str(error)
     return _("Audian could not answer the portal's question (HTTP %(status)s). The portal tries again.") % {
         "status": error.status or "-"

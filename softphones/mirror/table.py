@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 from softphones import search
 from softphones.audian.client import AudianClient
 from softphones.audian.documents import DeviceDocument, Page, UserDocument
-from softphones.audian.errors import NotFound, RowError
+from softphones.audian.errors import AudianError, NotFound, RowError
+from softphones.mirror.ahead import read_ahead
+from softphones.mirror.seen import Seen
 from softphones.mirror.work import Work
 from softphones.models import Owner, Softphone
 
@@ -20,7 +22,7 @@ Row = Owner | Softphone
 Document = UserDocument | DeviceDocument
 
 LONGEST_ID = 64
-AT_ONCE = 500  # rows; a server may ignore the page size that it was asked for
+AT_ONCE = 200  # rows
 DETAILS_AT_ONCE = 25
 LONGEST_UNCHECKED = 100
 
@@ -43,7 +45,7 @@ class Table(ABC):
     def __init__(self, work: Work, client: AudianClient) -> None:
         self.work, self.client = work, client
         self.account = work.account
-        self.seen: set[int] = set()
+        self.seen = Seen()
         self.listed = 0
         self._honoured: set[bool] = set()
 
@@ -88,20 +90,34 @@ class Table(ABC):
     # The listing
 
     def read_listing(self) -> None:
-        """Compare every page with our rows. Only what differs is written, a page in a transaction."""
-        for page in self.pages():
-            self.work.run.pages += 1
-            self.listed += len(page.rows)
-            if page.rows:
-                self._honoured.add(page.fields_honoured)
-            rows = iter(page.rows)
-            while some := list(islice(rows, AT_ONCE)):
-                self._count(self.take(some))
+        """Compare the listing with our rows. Only what differs is written, a few pages in a transaction."""
+        for documents in self._batches():
+            self._count(self.take(documents))
             self.work.alive()
+
+    def _batches(self) -> Iterator[list[Document]]:
+        """The listing in equal parts, however the server cuts its pages; what it gave before it failed counts too."""
+        waiting = []
+        try:
+            for page in read_ahead(self.pages()):
+                self.work.run.pages += 1
+                self.listed += len(page.rows)
+                if page.rows:
+                    self._honoured.add(page.fields_honoured)
+                waiting += page.rows
+                while len(waiting) >= AT_ONCE:
+                    yield waiting[:AT_ONCE]
+                    waiting = waiting[AT_ONCE:]
+        except AudianError:
+            if waiting:
+                yield waiting
+            raise
+        if waiting:
+            yield waiting
 
     def take(self, documents: Iterable[Document], *, checked: bool = False) -> Counts:
         """Compare documents with our rows. `checked`: each was read by itself, which is noted even if nothing changed."""
-        good = {document.id: document for document in documents if self._is_good(document)}
+        good = self._good(documents)
         context = self.context(good.values())
         try:
             return self._take(dict(good), context, checked)
@@ -109,16 +125,20 @@ class Table(ABC):
             # A change was carried out at this moment and made the row of one of them. Now it is known.
             return self._take(good, context, checked)
 
-    def _is_good(self, document: Document) -> bool:
-        if 0 < len(document.id) <= LONGEST_ID:
-            reason = self.fault_of(document)
-        else:
-            reason = _("Left out, since its id is not one of Audian's")
-        if reason:
-            self.work.note(reason, document.id[:LONGEST_ID])
-            known = self.rows().filter(audian_id=document.id[:LONGEST_ID]).values_list("pk", flat=True)
-            self.seen.update(known)
-        return not reason
+    def _good(self, documents: Iterable[Document]) -> dict[str, Document]:
+        """The documents that can be mirrored, by id. The others are noted; if we know them, they are not missing."""
+        good, bad = {}, []
+        for document in documents:
+            possible = 0 < len(document.id) <= LONGEST_ID
+            reason = self.fault_of(document) if possible else _("Left out, since its id is not one of Audian's")
+            if reason:
+                self.work.note(reason, document.id[:LONGEST_ID])
+                bad.append(document.id)
+            else:
+                good[document.id] = document
+        if bad:
+            self.seen.update(self.rows().filter(audian_id__in=bad).values_list("pk", flat=True))
+        return good
 
     def _take(self, documents: dict[str, Document], context: Any, checked: bool) -> Counts:
         known = {row.audian_id: row for row in self.rows().filter(audian_id__in=documents)}
@@ -127,7 +147,7 @@ class Table(ABC):
         for row in known.values():
             document = documents.pop(row.audian_id)
             if differing := self._differing(row, document, self.columns(document, row, context), checked):
-                changes[row.pk] = (row, differing)
+                changes[row.pk] = differing
         unchanged = len(known) - len(changes)
         created = updated = 0
         if documents or changes:
@@ -145,29 +165,33 @@ class Table(ABC):
             differing["checked_at"] = None  # the rest of it has to be read
         return differing
 
-    def _update(self, changes: dict[int, tuple[Row, dict[str, Any]]]) -> tuple[int, int]:
+    def _update(self, changes: dict[int, dict[str, Any]]) -> tuple[int, int]:
         """Write changes. Returns how many rows really changed, and how many were left alone or only checked."""
         if not changes:
             return 0, 0
-        # Locked first, so that a change that somebody asks for meanwhile is seen by the query after it.
-        list(self.rows().select_for_update().filter(pk__in=changes).values_list("pk", flat=True))
+        # Locked and read again first: a change that somebody asks for meanwhile is seen by the query after it, and what
+        # others wrote since the comparison is not written over.
+        rows = {row.pk: row for row in self.rows().select_for_update().filter(pk__in=changes)}
         leave = self.left_alone(changes)
-        wanted = {pk: change for pk, change in changes.items() if pk not in leave}
-        self.end_links({pk: differing for pk, (_row, differing) in wanted.items()})
-        reindexed, fields = [], set()
-        for row, differing in wanted.values():
-            fields |= set(differing)
-            if {*search.INDEXED[self.model], "gone_at"} & set(differing):
-                reindexed.append(row)
+        wanted = {pk: differing for pk, differing in changes.items() if pk in rows and pk not in leave}
+        self.end_links(wanted)
+        for pk, differing in wanted.items():
             for name, value in differing.items():
-                setattr(row, name, value)
+                setattr(rows[pk], name, value)
         if wanted:
-            self.model.objects.bulk_update([row for row, _differing in wanted.values()], sorted(fields))
-        if reindexed:
-            search.remove(self.model, [row.pk for row in reindexed])
-            search.add(self.account, reindexed)
-        updated = sum(set(differing) != {"checked_at"} for _row, differing in wanted.values())
+            fields = sorted(set().union(*wanted.values()))
+            self.model.objects.bulk_update([rows[pk] for pk in wanted], fields)
+        self._index([rows[pk] for pk, differing in wanted.items() if self._words_differ(differing)])
+        updated = sum(set(differing) != {"checked_at"} for differing in wanted.values())
         return updated, len(changes) - updated
+
+    def _words_differ(self, differing: dict[str, Any]) -> bool:
+        return not {*search.INDEXED[self.model], "gone_at"}.isdisjoint(differing)
+
+    def _index(self, rows: list[Row]) -> None:
+        if rows:
+            search.remove(self.model, [row.pk for row in rows])
+            search.add(self.account, rows)
 
     def _create(self, documents: dict[str, Document], context: Any) -> int:
         if documents:
@@ -215,7 +239,7 @@ class Table(ABC):
             try:
                 documents.append(self.document(audian_id))
             except NotFound:
-                self.seen.discard(pk)  # gone since it was listed
+                self.seen.take_back(pk)  # gone since it was listed
             except RowError as error:
                 self.work.note(_("Not read whole: %(reason)s") % {"reason": str(error).rstrip(".")}, audian_id)
         return self.take(documents, checked=True)

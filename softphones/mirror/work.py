@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from softphones.connection import Client
 from softphones.leases import Held
 from softphones.models import Account, SyncRun
 
@@ -21,6 +22,7 @@ class Work:
     def __init__(self, *, account: Account, run: SyncRun, lease: Held) -> None:
         self.account, self.run, self.lease = account, run, lease
         self.begun: datetime = run.started_at
+        self.client: Client | None = None
         self._notes: dict[str, list[str]] = defaultdict(list)
         self._counts: dict[str, int] = defaultdict(int)
         self._renewed = self._saved = time.monotonic()
@@ -41,11 +43,12 @@ class Work:
         if example and len(self._notes[sentence]) < SHOWN:
             self._notes[sentence].append(example)
 
-    def save(self, **more) -> bool:
-        """Write the numbers, unless the row was ended by somebody else. Returns whether it was written."""
+    def save(self, **more) -> None:
+        """Write the numbers, unless the row was ended by somebody else."""
+        if self.client:
+            self.run.calls = self.client.calls
         numbers = {name: getattr(self.run, name) for name in ("calls", "pages", "created", "updated", "unchanged", "gone")}
-        still_ours = SyncRun.objects.filter(pk=self.run.pk, state=SyncRun.State.RUNNING)
-        return bool(still_ours.update(**numbers, **more))
+        SyncRun.objects.filter(pk=self.run.pk, state=SyncRun.State.RUNNING).update(**numbers, **more)
 
     def end(self, state: SyncRun.State, *sentences: str, **more) -> None:
         """End the run: the sentences first, then what was noted on the way."""

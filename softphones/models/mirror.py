@@ -18,7 +18,7 @@ class Owner(models.Model):
         ADDRESS_CHANGED = "address_changed"
         LINK_FELL = "link_fell"
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="owners")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False, related_name="owners")
     audian_id = models.CharField(max_length=64)
     name = models.CharField(max_length=256, blank=True, default="")
     email = models.CharField(max_length=254, blank=True, default="")
@@ -62,7 +62,7 @@ class Softphone(models.Model):
         NO_SIP = "no_sip", "no username"
         DOUBLED_USERNAME = "doubled_username", "username used twice"
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="softphones")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False, related_name="softphones")
     audian_id = models.CharField(max_length=64, null=True)  # empty until Audian answered a create
     owner = models.ForeignKey(Owner, on_delete=models.SET_NULL, null=True, related_name="softphones")
     owner_audian_id = models.CharField(max_length=64, blank=True, default="")  # also when it dangles
@@ -150,7 +150,7 @@ class SyncRun(models.Model):
 class SearchWord(models.Model):
     """One word by which an owner or a softphone is found; written by the mirror."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False, related_name="+")
     word = models.CharField(max_length=64)
     owner = models.ForeignKey(Owner, on_delete=models.CASCADE, null=True, related_name="words")
     softphone = models.ForeignKey(Softphone, on_delete=models.CASCADE, null=True, related_name="words")

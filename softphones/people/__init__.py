@@ -1,7 +1,7 @@
 """People: who may have a code, what it opens, which owner is whose, and how fresh the proof is."""
 
 from softphones.people.codes import Verdict, ask, enter, forget_lapsed
-from softphones.people.identity import Entrance, arrive, fold, own_address, way_in
+from softphones.people.identity import Entrance, arrive, fold, make_user, own_address, user_with, way_in
 from softphones.people.links import check_links, link_owners
 from softphones.people.proof import mark_proof, proof_is_fresh
 
@@ -15,8 +15,10 @@ __all__ = [
     "fold",
     "forget_lapsed",
     "link_owners",
+    "make_user",
     "mark_proof",
     "own_address",
     "proof_is_fresh",
+    "user_with",
     "way_in",
 ]

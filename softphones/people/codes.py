@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import F
 from django.utils.crypto import constant_time_compare
@@ -91,8 +92,9 @@ def enter(*, purpose: str, typed: str, address: str, browser: str, known_as: str
 
 
 def forget_lapsed(*, now: datetime) -> None:
-    """Delete the codes that no longer open anything."""
+    """Delete the codes that no longer open anything, and the sessions that have ended (each who asks for a code has one)."""
     SignInCode.objects.filter(expires_at__lte=now).delete()
+    Session.objects.filter(expire_date__lte=now).delete()
 
 
 def _of_browser(purpose, address, browser, now):

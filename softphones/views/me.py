@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from softphones import lights as room
 from softphones.access import accounts_of
 from softphones.models import Owner, Softphone, SyncRun
-from softphones.views.setup_page import shown_as, trouble_of
+from softphones.views.setup_page import as_of_now, shown_as, trouble_of
 
 
 @never_cache
@@ -21,7 +21,8 @@ from softphones.views.setup_page import shown_as, trouble_of
 def softphones(request):
     phones = _phones(request.user)
     memberships = accounts_of(request.user)
-    context = _list(phones, {phone.pk: room.last_seen(phone) for phone in phones}) | {"here": "mine"}
+    seen = {phone.pk: as_of_now(room.last_seen(phone)) for phone in phones}
+    context = _list(phones, seen) | {"here": "mine", "shown": "", "first": True}
     context |= _age({each.account_id for each in memberships})
     if not phones:
         context["standing"] = standing(request.user, memberships, mirrored=context["mirrored"])

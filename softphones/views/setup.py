@@ -30,8 +30,7 @@ from softphones.views.sign_in import prove
 @require_safe
 def setup(request, pk):
     softphone = softphone_for(request.user, pk, SEE)
-    context = page(request, softphone) | {"light": lights.last_seen(softphone)}
-    return render(request, "setup/page.html#path" if request.htmx else "setup/page.html", context)
+    return render(request, "setup/page.html#path" if request.htmx else "setup/page.html", page(request, softphone))
 
 
 def reveals(view):
@@ -76,7 +75,7 @@ def app_link(request, softphone):
 
 
 def _answer(request, softphone, fragment, *, shown=False, **more):
-    context = page(request, softphone, shown=shown) | {"light": lights.last_seen(softphone)} | more
+    context = page(request, softphone, shown=shown) | more
     return render(request, fragment if request.htmx else "setup/page.html", context)
 
 

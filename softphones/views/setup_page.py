@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from softphones import setup_links, zoiper_picture
+from softphones import lights, setup_links, zoiper_picture
 from softphones.audit import client_ip
 from softphones.clients import App, app_for, apps, as_text, generic_fields, platform_of, qr_svg, recommended
 from softphones.models import Softphone
@@ -73,11 +73,12 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
         "here": "mine",
         "trouble": trouble,
         "app": app,
-        "app_icon": "smartphone" if "desktop" not in app.kinds else "monitor",
         "recommended": recommended(_agent(request), softphone.account.hidden_apps, softphone.account.recommended_app),
         "on_phone": platform == "mobile",
         "apps_here": [each for each in offered if platform in each.kinds],
         "apps_elsewhere": [each for each in offered if platform not in each.kinds],
+        "for_mobile": "desktop" not in app.kinds,
+        "scanning_apps": [each for each in offered if platform not in each.kinds and imports_code(each, softphone)],
         "shown": shown,
         "imported": imported,
         "scans": imported and platform == "desktop",
@@ -87,6 +88,9 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
         "all_fields": generic_fields(sip),
         "as_text": as_text(sip),
         "taps": bool(not trouble and app.tap_link(setup_links.url("token"), platform)),
+        "tap_seconds": settings.SETUP_LINK_SECONDS,
+        "light": as_of_now(lights.last_seen(softphone)),
+        "light_shown": "",
         "opened": sign_now(softphone),
         "looking": sign_now(softphone),
         "code": None,
@@ -139,7 +143,13 @@ def signed_time(softphone: Softphone, text: str) -> datetime | None:
         return None
 
 
-def shown_as(light) -> str:
+def as_of_now(light: lights.Light) -> lights.Light:
+    """What was seen last, as far as it says something about now: older than a minute it is unknown, with its time."""
+    recent = light.seen_at and timezone.now() - light.seen_at <= lights.UNKNOWN_AFTER
+    return light if recent else replace(light, state="unknown")
+
+
+def shown_as(light: lights.Light) -> str:
     """A light in one word, by which a page says what it already shows."""
     since = int(light.since.timestamp()) if light.since else 0
     return f"{light.state}-{'fresh' if light.fresh else 'old'}-{since}"

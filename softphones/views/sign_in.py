@@ -66,7 +66,7 @@ def code(request):
             record_authentication(request, user, method="code", email=pending["address"])
             return perform_login(request, Login(user=user, email=pending["address"], redirect_url=pending["next"]))
         form.add_error("code", _("This code no longer works. Ask for a new one."))
-    return _page(request, "account/code.html", form, address=pending["shown"])
+    return _page(request, "account/code.html", form, address=pending["shown"], next=pending["next"])
 
 
 @sensitive_post_parameters("password")
@@ -99,8 +99,9 @@ def confirm(request):
     if people.proof_is_fresh(request):
         return redirect(_next(request))
     pending, address = request.session.get(_PENDING[PROOF]), people.own_address(request.user)
+    next = pending["next"] if pending else _next(request)
     if request.method == "POST" and (not pending or "again" in request.POST):
-        return _again(request, PROOF, {"shown": address, "next": _next(request)}, "prove")
+        return _again(request, PROOF, {"shown": address, "next": next}, "prove")
     form = CodeForm(request.POST or None) if pending else None
     if form and form.is_valid() and _is_right(request, PROOF, form, pending):
         now, ip = timezone.now(), audit.client_ip(request)
@@ -108,10 +109,10 @@ def confirm(request):
         people.mark_proof(request, now=now)
         people.link_owners(user=request.user, address=pending["address"], ip=ip, now=now)
         audit.record(act="person:confirmed", actor=request.user, ip=ip, now=now)
-        response = redirect(pending["next"])
+        response = redirect(next)
         browsers.remember(response, request, pending["address"])
         return response
-    return _page(request, "account/confirm.html", form, address=address, next=_next(request))
+    return _page(request, "account/confirm.html", form, address=address, next=next)
 
 
 @sensitive_post_parameters("new_password1", "new_password2")

@@ -1,7 +1,6 @@
 """What helpdesk and admins see of an account."""
 
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -9,6 +8,7 @@ from softphones import lights
 from softphones.access import LIST, account_for
 from softphones.models import Softphone, SyncRun
 from softphones.paging import page_by_name
+from softphones.views.setup_page import as_of_now
 
 
 @never_cache
@@ -22,9 +22,8 @@ def softphones(request, slug):
         "account": account,
         "here": slug,
         "page": page,
-        "rows": [(phone, lights.last_seen(phone)) for phone in page.rows],
+        "rows": [(phone, as_of_now(lights.last_seen(phone))) for phone in page.rows],
         "run": runs.first(),
         "complete": runs.filter(state=SyncRun.State.COMPLETE).first(),
-        "now": timezone.now(),
     }
     return render(request, "staff/softphones.html", context)

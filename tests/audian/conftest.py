@@ -1,6 +1,7 @@
 """A client in front of the sandbox, and a server that answers whatever a test writes."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 
@@ -77,9 +78,13 @@ def plant(sandbox) -> Callable[..., str]:
 
 
 class RudeServer:
-    """Answers each connection with the given pieces, `pause` seconds between them, then closes. Counts connections."""
+    """Answers each connection with the given pieces, `pause` seconds between them, then closes. Counts connections.
 
-    def __init__(self, *pieces: bytes, pause: float = 0.0) -> None:
+    Speaks TLS with the context given as `tls`.
+    """
+
+    def __init__(self, *pieces: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.pieces = pieces
         self.pause = pause
         self.connections = 0
@@ -100,8 +105,11 @@ class RudeServer:
             except OSError:
                 return
             self.connections += 1
-            with connection:
-                self._answer(connection)
+            try:
+                with self._tls.wrap_socket(connection, server_side=True) if self._tls else connection as spoken:
+                    self._answer(spoken)
+            except OSError:
+                connection.close()
 
     def _answer(self, connection: socket.socket) -> None:
         try:
@@ -124,8 +132,8 @@ class RudeServer:
 def rude() -> Iterator[Callable[..., RudeServer]]:
     servers = []
 
-    def make(*pieces: bytes, pause: float = 0.0) -> RudeServer:
-        servers.append(RudeServer(*pieces, pause=pause))
+    def make(*pieces: bytes, **options) -> RudeServer:
+        servers.append(RudeServer(*pieces, **options))
         return servers[-1]
 
     yield make

@@ -48,6 +48,11 @@ def test_a_row_that_does_not_tell_leaves_it_open():
     assert (device.enabled, device.registered, device.password) == (None, None, None)
 
 
+def test_what_a_list_says_of_a_device_that_cannot_register_means_nothing():
+    assert DeviceDocument.from_json({"id": "1", "registrable": False, "registered": False}, complete=False).registered is None
+    assert DeviceDocument.from_json({"id": "1", "registrable": True, "registered": False}, complete=False).registered is False
+
+
 def test_names_lose_what_no_database_stores_and_keep_all_else():
     name = "Zoë <b>“O'Brien”</b> عليّ 😀"
     assert DeviceDocument.from_json({"id": "1", "name": f"\0{name}\ud800"}, complete=True).name == name

@@ -1,6 +1,7 @@
 """Lists: every page once, only softphones, and honesty about what a row does not tell."""
 
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_a_listing_whose_key_repeats_is_stopped(sandbox, client, plant):
         plant(username=f"user{number}")
     sandbox.faults.add("repeated_page_key", times=None)
     with pytest.raises(errors.RepeatedKey):
-        listed(client.device_pages(page_size=2))
+        listed(islice(client.device_pages(page_size=2), 10))
     assert len(sandbox.calls) < 6
 
 

@@ -120,3 +120,10 @@ def test_a_password_echoed_in_another_field_is_masked(answered):
     with pytest.raises(errors.Invalid) as caught:
         answered(400, body).create_device(NEW)
     assert PASSWORD not in f"{caught.value} {vars(caught.value)}"
+
+
+def test_what_audian_says_about_a_password_is_not_repeated_at_all(answered):
+    body = '{"data": {"sip.password": {"weak": {"message": "CANARY-7 is weak, so is 7-yranac"}}}, "status": "error"}'
+    with pytest.raises(errors.Invalid) as caught:
+        answered(400, body).create_device(NEW)
+    assert caught.value.field_errors == {"sip.password": ["was refused"]}

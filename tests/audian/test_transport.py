@@ -31,6 +31,11 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+def redirect(to: str, body: bytes) -> bytes:
+    head = f"HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + body
+
+
 def seconds_of(act, raises) -> float:
     started = time.monotonic()
     with pytest.raises(raises):
@@ -78,12 +83,13 @@ def test_a_connection_that_was_never_made_is_tried_again():
     def answer_late():
         time.sleep(0.05)
         with socket.create_server(("127.0.0.1", port)) as listener:
+            listener.settimeout(5)
             connection, _ = listener.accept()
             with connection:
                 found.append(connection.recv(65_536))
                 connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
 
-    server = threading.Thread(target=answer_late)
+    server = threading.Thread(target=answer_late, daemon=True)
     server.start()
     caller(f"http://127.0.0.1:{port}/v2").delete_device("b" * 32)
     server.join(5)
@@ -158,18 +164,23 @@ def test_a_body_that_ends_too_soon_is_not_an_answer(rude):
         caller(rude(OK + b'Content-Length: 500\r\n\r\n{"data": {"id"').url).account()
 
 
-def test_an_answer_larger_than_we_read_is_dropped(rude):
-    transport = Transport(deadline=5, max_bytes=1000)
+def test_an_answer_larger_than_we_read_is_dropped_before_it_is_all_there(rude):
+    server = rude(OK + b"Content-Length: 10000000\r\n\r\n", b" " * 200_000, b"", pause=0.5)
     with pytest.raises(errors.TooLarge):
-        transport.send("GET", rude(answer(b" " * 200_000)).url, headers={}, body=None)
+        Transport(deadline=1, max_bytes=1000).send("GET", server.url, headers={}, body=None)
 
 
-def test_a_redirect_is_not_followed_and_its_body_not_read(rude):
+def test_a_redirect_is_not_followed(rude):
     elsewhere = rude(answer(b"{}"))
-    head = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere.url}\r\nContent-Length: 4\r\n\r\nmore".encode()
     with pytest.raises(errors.NotOurAnswer, match="leads to another address"):
-        caller(rude(head).url).account()
+        caller(rude(redirect(elsewhere.url, b"more")).url).account()
     assert elsewhere.connections == 0
+
+
+def test_the_body_of_a_redirect_is_bounded_like_any_other(rude):
+    server = rude(redirect("https://elsewhere.test/", b" " * 200_000))
+    with pytest.raises(errors.TooLarge):
+        Transport(deadline=1, max_bytes=1000).send("GET", server.url, headers={}, body=None)
 
 
 def test_proxies_and_netrc_of_the_environment_are_not_used(rude, monkeypatch, tmp_path):

@@ -206,7 +206,7 @@ def test_every_answer_is_kept_by_nobody_and_named_to_nobody(browser, other_brows
     answers += [browser.get(second), softphone_app.get(second), softphone_app.get(second), browser.delete(first)]
     for answer in answers:
         assert "no-store" in answer["Cache-Control"]
-        assert answer["Referrer-Policy"] == "no-referrer"
+        assert answer["Referrer-Policy"] == "strict-origin"
         assert answer["X-Content-Type-Options"] == "nosniff"
         assert "noindex" in answer["X-Robots-Tag"]
 

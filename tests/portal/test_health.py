@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.models import F
 from django.utils import timezone
 
-from softphones.models import SyncRun
+from softphones import tasks
+from softphones.models import Lease, SyncRun
 from tests.factories import make_account
 
 
@@ -17,12 +19,14 @@ def mirrored(account, *, ago: timedelta, state=SyncRun.State.COMPLETE):
 
 @pytest.mark.django_db
 def test_all_is_well(client, account):
+    tasks.sweep()
     mirrored(account, ago=timedelta(seconds=90))
     answer = client.get("/readyz")
     assert answer.status_code == 200
     told = answer.json()
     assert 90 <= told.pop("mirror_age_seconds") < 100
-    assert told == {"status": "ok", "database": "ok", "broker": "ok", "mirror": "ok"}
+    assert 0 <= told.pop("worker_age_seconds") < 10
+    assert told == {"status": "ok", "database": "ok", "broker": "ok", "worker": "ok", "mirror": "ok"}
     assert "no-store" in answer["Cache-Control"]
 
 
@@ -40,6 +44,16 @@ def test_only_a_complete_run_counts(client, account):
     mirrored(account, ago=timedelta(seconds=30), state=SyncRun.State.FAILED)
     told = client.get("/readyz").json()
     assert (told["status"], told["mirror"], told["mirror_age_seconds"]) == ("degraded", "stale", None)
+
+
+@pytest.mark.django_db
+def test_a_worker_that_has_not_been_heard_of_for_three_minutes_is_silent(client, account):
+    mirrored(account, ago=timedelta(seconds=30))
+    tasks.sweep()
+    Lease.objects.filter(name=tasks.SWEPT).update(held_until=F("held_until") - 181)
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["worker"]) == ("degraded", "silent")
 
 
 @pytest.mark.django_db

@@ -150,7 +150,7 @@ class Devices(Resource):
             "enabled": document.get("enabled", True),
             "device_type": document.get("device_type", "sip_device"),
             "flags": document.get("flags", []),
-            "features": [name for name in ("caller_id", "call_forward") if document.get(name)],
+            "features": ["caller_id"] if document.get("caller_id") else [],
             "call_recording": document.get("call_recording", {}),
             "mobile": document.get("mobile", {}),
         }

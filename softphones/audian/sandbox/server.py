@@ -28,6 +28,7 @@ class SandboxServer(ThreadingHTTPServer):
         self.closing = threading.Event()
         self._connections: set[socket.socket] = set()
         self._idle = threading.Condition()
+        self._thread = threading.Thread(target=self._accept, name="sandbox", daemon=True)
         super().__init__(("127.0.0.1", port), SandboxHandler)
 
     @property
@@ -38,7 +39,16 @@ class SandboxServer(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind without asking DNS for a name, as http.server would."""
         socket.socket.bind(self.socket, self.server_address)
-        self.server_name, self.server_port = self.socket.getsockname()[:2]
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = self.server_address
+
+    def start(self) -> None:
+        """Begin to answer, in a thread of its own."""
+        self._thread.start()
+
+    def _accept(self) -> None:
+        while not self.closing.is_set():
+            self.handle_request()
 
     def wait(self, seconds: float) -> None:
         """Sleep, but not beyond the server's end: then CutConnection is raised."""
@@ -59,7 +69,9 @@ class SandboxServer(ThreadingHTTPServer):
     def stop(self, patience: float = 2.0) -> None:
         """End serving; wait at most `patience` seconds for requests that are being answered."""
         self.closing.set()
-        self.shutdown()
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.server_port), timeout=patience).close()
+        self._thread.join(patience)
         self.server_close()
         with self._idle:
             for connection in self._connections:
@@ -138,10 +150,8 @@ def serve(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
     Port 0 takes any free one. Raises OSError for a port that is taken.
     """
     server = SandboxServer(sandbox, port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox", daemon=True)
-    thread.start()
+    server.start()
     try:
         yield server.url
     finally:
         server.stop()
-        thread.join()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .dialects import Dialect
-from .documents import value_at
+from .documents import MISSING, value_at
 from .envelope import Answer, Request, invalid
 from .listing import chosen_fields, listed, projected
 from .resources import Resource, text
@@ -12,6 +12,9 @@ from .store import Entry
 from .validation import validated
 
 ROW = ("first_name", "last_name", "email", "username", "timezone", "presence_id", "feature_level")
+
+FEATURES = {"caller_id": "caller_id", "call_forward": "call_forward.enabled", "hotdesk": "hotdesk.enabled"}
+"""What a row lists as a feature, and the path that switches it on."""
 
 
 class Users(Resource):
@@ -53,6 +56,6 @@ def _row(entry: Entry, document: dict) -> dict:
         "id": entry.id,
         **{name: text(document[name]) for name in ROW if name in document},
         "priv_level": document.get("priv_level", "user"),
-        "features": [name for name in ("caller_id", "call_forward", "hotdesk") if document.get(name)],
+        "features": [name for name in FEATURES if value_at(document, FEATURES[name]) not in (MISSING, False, {})],
         "flags": document.get("flags", []),
     }

@@ -1,0 +1,77 @@
+"""One measurement in a process of its own: `python -m benchmarks.measure bare|mirror`. Prints one JSON object."""
+
+import json
+import re
+import resource
+import sys
+import time
+
+import django
+import requests
+
+# Writes of the tables that an unchanged run leaves alone.
+_TABLES = re.compile(r'(INSERT INTO|UPDATE|DELETE FROM) "?softphones_(softphone|owner|searchword)\b')
+
+
+def bare() -> dict:
+    """Download the pages that a mirror run downloads, and do nothing with them."""
+    from django.conf import settings
+
+    from softphones.audian.documents import DEVICE_FIELDS, USER_FIELDS
+
+    base = f"{settings.AUDIAN_API_URL}/accounts/{settings.AUDIAN_ACCOUNT_ID}"
+    pages = rows = 0
+    begun = time.perf_counter()
+    with requests.Session() as session:
+        session.trust_env = False
+        key = {"data": {"api_key": settings.AUDIAN_API_KEY}}
+        session.headers["X-Auth-Token"] = session.put(f"{settings.AUDIAN_API_URL}/api_auth", json=key).json()["auth_token"]
+        session.get(base).json()
+        softphones_only = {"filter_device_type": "softphone"}
+        for what, fields, query in (("users", USER_FIELDS, {}), ("devices", DEVICE_FIELDS, softphones_only)):
+            query = query | {"fields": json.dumps(fields), "page_size": settings.API_PAGE_SIZE}
+            while True:
+                answer = session.get(f"{base}/{what}", params=query).json()
+                pages, rows = pages + 1, rows + len(answer["data"])
+                if not answer.get("next_start_key"):
+                    break
+                query["start_key"] = answer["next_start_key"]
+    return {"seconds": time.perf_counter() - begun, "pages": pages, "rows": rows}
+
+
+def mirror() -> dict:
+    """One run of the mirror, as the worker does it."""
+    from django.db import connection
+    from django.utils import timezone
+
+    from softphones import mirror
+    from softphones.configuration import account_from_environment
+
+    written = 0
+
+    def count(execute, sql, parameters, many, context):
+        nonlocal written
+        result = execute(sql, parameters, many, context)
+        if _TABLES.match(sql):
+            written += max(0, context["cursor"].rowcount)
+        return result
+
+    account = account_from_environment()
+    with connection.execute_wrapper(count):
+        begun = time.perf_counter()
+        run = mirror.run(account, timezone.now())
+        seconds = time.perf_counter() - begun
+    numbers = {name: getattr(run, name) for name in ("state", "message", "pages", "created", "updated", "unchanged")}
+    return {"seconds": seconds, "written": written} | numbers
+
+
+def peak_megabytes() -> float:
+    """The most memory this process ever held; Linux counts it in kibibytes, macOS in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+if __name__ == "__main__":
+    django.setup()
+    measured = {"bare": bare, "mirror": mirror}[sys.argv[1]]()
+    print(json.dumps(measured | {"peak": peak_megabytes()}))

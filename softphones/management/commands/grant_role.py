@@ -1,0 +1,85 @@
+"""manage.py grant_role: makes the first admin, and takes or gives back a role without the pages."""
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.utils import timezone
+
+from softphones import audit, people
+from softphones.configuration import account_from_environment
+from softphones.management.answer import AnsweringCommand, CommandFailed
+from softphones.models import Account, Membership
+
+Role = Membership.Role
+
+
+class Command(AnsweringCommand):
+    help = "Give somebody a role in an account, or take it away. Makes the portal user if there is none with that address."
+    on_failure = {"email": None, "account": None, "role": None, "changed": False}
+
+    def add_arguments(self, parser):
+        parser.add_argument("email", help="The person's address. You vouch for it: codes to sign in will go there.")
+        parser.add_argument("--account", required=True, metavar="SLUG")
+        parser.add_argument("--role", required=True, choices=Role.values)
+        parser.add_argument("--revoke", action="store_true", help="Take the role away: staff stay users, users lose access.")
+
+    def answer(self, *, email, account, role, revoke, **options):
+        account_from_environment()
+        address, account = _address(email), _account(account)
+        with transaction.atomic():
+            before = Membership.objects.filter(account=account, user=people.user_with(address)).first()
+            act = _revoke if revoke else _grant
+            after, message = act(address, account, role, before)
+        changed = (before and before.role) != after
+        return {"email": address, "account": account.slug, "role": after, "changed": changed, "message": message}
+
+
+def _address(email: str) -> str:
+    address = people.fold(email)
+    try:
+        validate_email(address)
+    except ValidationError:
+        raise CommandFailed(f"{email!r} is not an e-mail address that codes can be mailed to.") from None
+    return address
+
+
+def _account(slug: str) -> Account:
+    account = Account.objects.filter(slug=slug).first()
+    if account is None:
+        slugs = ", ".join(Account.objects.order_by("slug").values_list("slug", flat=True)[:20])
+        known = f"There is: {slugs}." if slugs else "There is none yet: set AUDIAN_ACCOUNT_ID and run manage.py migrate."
+        raise CommandFailed(f"There is no account {slug!r}. {known}")
+    return account
+
+
+def _grant(address, account, role, before):
+    user = people.user_with(address) or people.make_user(address=address, now=timezone.now())
+    if not user.is_active:
+        raise CommandFailed(f"{address} is deactivated and can't sign in, whatever the role.")
+    if before and before.role == role:
+        return role, f"{address} has been {role} in {account.slug} already."
+    membership, _made = Membership.objects.update_or_create(user=user, account=account, defaults={"role": role})
+    _record("role:granted", membership, role)
+    return role, f"{address} is now {role} in {account.slug}."
+
+
+def _revoke(address, account, role, before):
+    if before is None:
+        return None, f"{address} has no role in {account.slug}."
+    if before.role != role:
+        if role == Role.USER:
+            raise CommandFailed(f"{address} is {before.role} in {account.slug}. Revoke that role first.")
+        return before.role, f"{address} is not {role} in {account.slug}, but {before.role}."
+    _record("role:revoked", before, role)
+    if role == Role.USER:
+        Membership.objects.filter(pk=before.pk).delete()
+        return None, f"{address} has no access to {account.slug} any more."
+    Membership.objects.filter(pk=before.pk).update(role=Role.USER)
+    lonely = role == Role.ADMIN and not Membership.objects.filter(account=account, role=Role.ADMIN).exists()
+    note = f" {account.slug} has no admin now." if lonely else ""
+    return Role.USER.value, f"{address} is no longer {role} in {account.slug}, but a user.{note}"
+
+
+def _record(act, membership, role):
+    data = {"user": membership.user_id, "membership": membership.pk, "role": role}
+    audit.record(act=act, account=membership.account, reason="manage.py grant_role", data=data)

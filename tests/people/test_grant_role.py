@@ -1,0 +1,144 @@
+"""grant_role makes the first admin. Programs read its JSON, people its sentences."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from softphones.models import AuditEvent, Membership, User
+from tests.factories import make_user
+from tests.people.conftest import Visitor
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def grant_role(account, capsys):
+    """Runs the command with --json; gives its one JSON object."""
+
+    def run(*arguments):
+        try:
+            call_command("grant_role", *arguments, "--account=acme", "--json")
+        except CommandError as error:
+            return json.loads(capsys.readouterr().out) | {"failed": str(error)}
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_the_first_admin(grant_role, account):
+    answer = grant_role("Admin@Acme.example", "--role=admin")
+    assert answer == {
+        "email": "admin@acme.example",
+        "account": "acme",
+        "role": "admin",
+        "changed": True,
+        "message": "admin@acme.example is now admin in acme.",
+    }
+    admin = Visitor("admin@acme.example")
+    admin.signs_in()
+    assert User.objects.get(pk=admin.user_id).memberships.get().role == "admin"
+    event = AuditEvent.objects.get(act="role:granted")
+    assert (event.account, event.data["role"], event.data["user"]) == (account, "admin", admin.user_id)
+
+
+def test_a_role_given_twice_is_no_change(grant_role):
+    grant_role("admin@acme.example", "--role=admin")
+    again = grant_role("admin@acme.example", "--role=admin")
+    assert again["changed"] is False
+    assert AuditEvent.objects.count() == 1
+
+
+def test_a_role_is_replaced(grant_role, bob):
+    assert grant_role("bob@acme.example", "--role=helpdesk")["role"] == "helpdesk"
+    assert Membership.objects.get(user=bob).role == "helpdesk"
+
+
+def test_revoking_a_staff_role_leaves_a_user(grant_role):
+    grant_role("admin@acme.example", "--role=admin")
+    answer = grant_role("admin@acme.example", "--role=admin", "--revoke")
+    assert answer["role"] == "user"
+    assert answer["message"].endswith("acme has no admin now.")
+    assert AuditEvent.objects.filter(act="role:revoked").count() == 1
+
+
+def test_revoking_user_ends_access(grant_role, bob):
+    assert grant_role("bob@acme.example", "--role=user", "--revoke")["role"] is None
+    assert not bob.memberships.exists()
+
+
+def test_revoking_what_nobody_has_is_done_already(grant_role):
+    answer = grant_role("nobody@acme.example", "--role=admin", "--revoke")
+    assert answer["changed"] is False
+    assert "failed" not in answer
+    assert not User.objects.exists()
+
+
+def test_revoking_user_from_staff_fails_and_says_what_to_do(grant_role):
+    grant_role("admin@acme.example", "--role=admin")
+    answer = grant_role("admin@acme.example", "--role=user", "--revoke")
+    assert answer["failed"] == answer["message"] == "admin@acme.example is admin in acme. Revoke that role first."
+    assert Membership.objects.get().role == "admin"
+
+
+def test_who_only_claimed_the_address_is_not_who_gets_the_role(grant_role):
+    squatter = make_user("admin@acme.example", verified=False)
+    grant_role("admin@acme.example", "--role=admin")
+    assert not squatter.memberships.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["not an address", "--role=admin"], "'not an address' is not an e-mail address that codes can be mailed to."),
+        (["boss@acme.example", "--role=admin", "--account=nope"], "There is no account 'nope'. There is: acme."),
+    ],
+)
+def test_a_mistake_is_a_sentence(account, capsys, arguments, sentence):
+    with pytest.raises(CommandError, match=sentence):
+        call_command("grant_role", *["--account=acme", *arguments], "--json")
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"email": None, "account": None, "role": None, "changed": False, "message": sentence}
+
+
+def test_somebody_deactivated_is_not_made_admin(grant_role, account):
+    make_user("alice@acme.example", is_active=False)
+    assert "deactivated" in grant_role("alice@acme.example", "--role=admin")["failed"]
+    assert not Membership.objects.exists()
+
+
+class TestFromAShell:
+    """With an empty database: the commands answer even then."""
+
+    def run(self, tmp_path, *arguments):
+        kept = {name: os.environ[name] for name in ("PATH", "SECRET_KEY", "FIELD_ENCRYPTION_KEYS")}
+        return subprocess.run(
+            [sys.executable, "manage.py", "grant_role", *arguments],
+            cwd=settings.BASE_DIR,
+            env=kept | {"VAR_DIR": str(tmp_path), "DEBUG": "true"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def test_without_tables_it_says_to_migrate(self, tmp_path):
+        ended = self.run(tmp_path, "a@acme.example", "--account=acme", "--role=admin", "--json")
+        assert ended.returncode == 1
+        assert "manage.py migrate" in json.loads(ended.stdout)["message"]
+        assert "Traceback" not in ended.stderr
+
+    def test_a_wrong_command_line_is_answered_too(self, tmp_path):
+        ended = self.run(tmp_path, "a@acme.example", "--role=king", "--json")
+        assert ended.returncode == 2
+        assert "king" in json.loads(ended.stdout)["message"]
+        assert "Traceback" not in ended.stderr
+
+    def test_without_json_the_sentence_is_on_stderr_alone(self, tmp_path):
+        ended = self.run(tmp_path, "a@acme.example", "--account=acme", "--role=admin")
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr == "The database can't be used. Check DATABASE_URL, then run manage.py migrate.\n"

@@ -1,0 +1,90 @@
+"""A real Celery worker on this pair's real broker and database; and the portal when the broker is away."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import settings as configured
+from django.db import connection
+from django.utils import timezone
+
+from softphones.demo.processes import Child
+from softphones.models import Message, Softphone, SyncRun
+from softphones.wake import wake
+from tests.factories import make_user
+
+ROOT = Path(__file__).parent.parent.parent
+NOBODY_LISTENS = "redis://127.0.0.1:9"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def database_url() -> str:
+    """The test database, as a process of its own reaches it."""
+    given = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{given['NAME']}"
+    return f"postgres://{given['USER']}:{given['PASSWORD']}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
+
+
+@pytest.fixture
+def start_worker(tmp_path):
+    """Starts a worker as in production, and waits until it listens."""
+    workers = []
+
+    def start() -> None:
+        env = os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings", "DATABASE_URL": database_url(), "EMAIL_URL": "file://"}
+        options = "--pool threads --concurrency 2 --loglevel INFO --without-gossip --without-mingle --without-heartbeat"
+        command = [sys.executable, "-m", "celery", "-A", "portal", "worker", *options.split()]
+        worker = Child("worker", command, log=tmp_path / "worker.log", env=env, cwd=ROOT)
+        workers.append(worker)
+        wait_until(lambda: "ready." in worker.tail(200), worker)
+
+    yield start
+    for worker in workers:
+        worker.stop(grace=1)
+
+
+def wait_until(what, worker: Child | None = None, seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < until, "it did not happen in time"
+        if worker and not worker.alive():
+            raise worker.died()
+        time.sleep(0.1)
+
+
+def test_a_worker_that_is_woken_mirrors_the_account(start_worker, sandbox, sandbox_account):
+    sandbox.add_device(
+        name="Alice Smith - softphone", device_type="softphone", sip={"username": "alice", "password": "wP7kq3hTz9mB"}
+    )
+    start_worker()
+    wake("mirror_account", account_id=sandbox_account.pk)
+    wait_until(lambda: SyncRun.objects.filter(account=sandbox_account, state=SyncRun.State.COMPLETE).exists())
+    assert [phone.sip_username for phone in Softphone.objects.all()] == ["alice"]
+
+
+def test_a_wake_up_that_was_lost_is_made_up_for_by_the_sweep(start_worker, sandbox_account, settings, client):
+    make_user("alice@acme.example", account=sandbox_account)
+    broker, settings.CELERY_BROKER_URL = settings.CELERY_BROKER_URL, NOBODY_LISTENS
+    client.post("/sign-in/", {"email": "alice@acme.example"})
+    message = Message.objects.get()
+    assert message.state == Message.State.QUEUED
+    settings.CELERY_BROKER_URL = broker
+    start_worker()
+    wake("sweep")
+    wait_until(lambda: Message.objects.get(pk=message.pk).state == Message.State.SENT)
+    mails = [path.read_text() for path in (configured.VAR_DIR / "mail").glob("*.log")]
+    assert any("To: alice@acme.example" in mail for mail in mails)
+
+
+def test_pages_do_not_wait_for_a_broker_that_is_away(account, settings, client):
+    make_user("alice@acme.example", account=account)
+    settings.CELERY_BROKER_URL = NOBODY_LISTENS
+    began = time.monotonic()
+    answer = client.post("/sign-in/", {"email": "alice@acme.example"}, follow=True)
+    assert time.monotonic() - began < 3
+    assert answer.status_code == 200
+    assert Message.objects.get().next_attempt_at <= timezone.now()
