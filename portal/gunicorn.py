@@ -6,6 +6,7 @@ Its log lines pass the same filter as Django's, since a request's path may be a 
 worker_class = "gthread"
 threads = 8
 timeout = 30
+control_socket_disable = True  # it would stand in the home directory, shared by all portals of this user
 graceful_timeout = 10
 accesslog = "-"
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(b)s bytes %(M)s ms'

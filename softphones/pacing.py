@@ -73,7 +73,7 @@ def reserve(bucket: str, *, cost: int, urgency: Urgency) -> float | None:
     if not size or not rate:
         return 0.0
     # A full bucket always has room, whatever a call costs.
-    floor = min(size * urgency.leaves, max(size - cost, 0))
+    floor = min(size * urgency.leaves, size - cost)
     lowest = min(floor - rate * urgency.ahead, size - cost)
     left = _take(bucket, size, rate, cost, lowest)
     if left is not None:

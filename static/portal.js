@@ -171,7 +171,12 @@
   });
 
   function fresh(root) { showTimes(root); showTicks(document); watchLapsing(root); }
-  document.addEventListener("htmx:afterSettle", (event) => { fresh(event.detail.elt); copyWhatWasAskedFor(); });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const part = event.detail.elt;
+    fresh(part);
+    copyWhatWasAskedFor();
+    if (part.matches(".code.drawn")) part.scrollIntoView({ block: "nearest" });
+  });
   keepOpened();
   fresh(document);
 })();

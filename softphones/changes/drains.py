@@ -54,8 +54,7 @@ def drain(*, account: Account, seconds: float | None = None, step: Step | None =
         if not work.hands.crashed:
             lease.release()
     # Asked only now: whoever came while we held the lease has gone away again.
-    more = account.pk in queue.waiting()
-    return _drained(account, work.ended, more=more)
+    return _drained(account, work.ended, more=queue.could_go(account))
 
 
 def _nothing(name: str, change: Change) -> None:

@@ -14,11 +14,17 @@ Kind, State = Change.Kind, Change.State
 
 
 def waiting() -> list[int]:
-    """The accounts in which something could be sent now, by their primary keys."""
+    """The accounts in which something could be sent now, or was left behind by a drain that died, by their primary keys."""
+    open_ones = Change.objects.filter(state__in=(State.QUEUED, State.SENDING)).filter(account=OuterRef("pk"))
+    accounts = Account.objects.filter(Exists(open_ones)).order_by("pk")
+    left = set(Change.objects.filter(state=State.SENDING).values_list("account", flat=True).distinct())
+    return [account.pk for account in accounts if account.pk in left or could_go(account)]
+
+
+def could_go(account: Account) -> bool:
+    """Whether something could be sent at this moment."""
     now = clock.now()
-    due = Change.objects.filter(Q(state=State.SENDING) | Q(_due(now), state=State.QUEUED))
-    accounts = Account.objects.filter(Q(pause=None) | Q(pause__until__lte=now))
-    return list(accounts.filter(Exists(due.filter(account=OuterRef("pk")))).order_by("pk").values_list("pk", flat=True))
+    return not Pause.objects.filter(account=account, until__gt=now).exists() and due(account, now).exists()
 
 
 def ready(account: Account) -> QuerySet[Change]:

@@ -45,7 +45,7 @@ def _sign_in(browser: "Browser") -> None:
 
 
 def _mailed_code(browser: "Browser") -> str | None:
-    found = re.search(r"^\s+(\d{6})\s*$", browser.get("/mail/").text, re.MULTILINE)
+    found = re.search(r">\s*(\d{6})\b", browser.get("/mail/").text)
     return found and found[1]
 
 

@@ -6,7 +6,7 @@ import portal.fields
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('softphones', '0007_changes_meet_mirror_indexes'),
+        ('softphones', '0007_changes'),
     ]
 
     operations = [

@@ -15,17 +15,18 @@ def absorb(account: Account, document: DeviceDocument, now: datetime) -> Softpho
     The row is the one with the device's id; else the one that waits for this device (its create's mark, or the username
     we generated); else a new one. A mirror run that began before `now` leaves it alone.
     """
-    row = Softphone.objects.filter(account=account, audian_id=document.id).first()
+    rows = Softphone.objects.select_for_update().filter(account=account)
+    row = rows.filter(audian_id=document.id).first()
     if row is None:
         waiting = [pk for pk, _document in created_by_us(account, [document])]
-        row = Softphone.objects.filter(pk__in=waiting).first() or Softphone(account=account)
+        row = rows.filter(pk__in=waiting).first() or Softphone(account=account)
     found = columns(account, document, row, owner_ids(account, [document]))
     found |= {"audian_id": document.id, "written_at": now, "checked_at": now if document.complete else None}
     if row.pk and any(getattr(row, name) != found[name] for name in CREDENTIALS & set(found)):
         revoke_links([row.pk], now)
     for name, value in found.items():
         setattr(row, name, value)
-    row.save()
+    row.save(update_fields=found if row.pk else None)
     search.remove(Softphone, [row.pk])
     search.add(account, [row])
     return row

@@ -27,6 +27,7 @@ class Removals:
         there = self._candidates()
         self.there = there.count()
         missing = list(table.seen.missing_among(there.values_list("pk", flat=True).iterator()))
+        released = set(released)
         self.released = [pk for pk in missing if pk in released]
         self.others = [pk for pk in missing if pk not in released]
 
@@ -36,14 +37,12 @@ class Removals:
         percent, count = self.account.removal_guard_percent, self.account.removal_guard_count
         return bool(self.others) and (not self.table.listed or len(self.others) > max(self.there * percent / 100, count))
 
-    def carry_out(self) -> int:
-        """Ask Audian for each that may go, and bury what is gone. Returns how many rows that were."""
+    def carry_out(self) -> None:
+        """Ask Audian for each that may go, and bury what is gone."""
         may_go = iter(self.released + ([] if self.held else self.others[:ASKED_AFTER]))
-        buried = 0
         while some := list(islice(may_go, DETAILS_AT_ONCE)):
             asked = self.table.rows().filter(pk__in=some).order_by("pk").values_list("pk", "audian_id")
-            buried += self._bury([pk for pk, audian_id in list(asked) if self._is_gone(audian_id)])
-        return buried
+            self._bury([pk for pk, audian_id in list(asked) if self._is_gone(audian_id)])
 
     def _candidates(self):
         present = self.table.present().order_by("pk")
@@ -64,13 +63,15 @@ class Removals:
             self.work.note(_("Kept, since Audian still has it although its list does not name it"), audian_id)
         return not self.table.is_one(document)
 
-    def _bury(self, ids: list[int]) -> int:
+    def _bury(self, ids: list[int]) -> None:
         if not ids:
-            return 0
+            return
         with self.work.lease.writing():
             list(self.table.rows().select_for_update().filter(pk__in=ids).values_list("pk", flat=True))
             ids = [pk for pk in ids if pk not in self.table.left_alone(ids)]
-            return bury(self.table.model, ids, self.work.begun)
+            buried = bury(self.table.model, ids, self.work.begun)
+        if self.table.counted:
+            self.work.run.gone += buried
 
 
 def bury(model: type[Row], ids: Collection[int], now) -> int:

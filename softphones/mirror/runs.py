@@ -66,6 +66,7 @@ def _run(account: Account, now: datetime, lease: leases.Held, accept_removals: i
         raise
     finally:
         _forget_old(runs)
+    logger.info("Mirror of %s: %s after %d calls.", account.slug, work.run.state, work.run.calls)
     return work.run
 
 
@@ -76,21 +77,14 @@ def _look(work: Work, released: SyncRun | None) -> None:
 
 def _read_and_compare(work: Work, client: AudianClient, released: SyncRun | None) -> None:
     _read_account(work.account, client)
-    owners, softphones = Owners(work, client), Softphones(work, client)
-    try:
-        owners.read_listing()
-        owners.read_details()
-    finally:
-        # Also after half a listing: what it said of people already counts.
-        people.check_links(work.account, timezone.now())
+    missing_owners = _read_owners(work, client, released)
+    softphones = Softphones(work, client)
     softphones.read_listing()
     softphones.read_details()
-    missing_owners = Removals(owners, released.removed_owners if released else ())
     missing_softphones = Removals(softphones, released.removals if released else ())
-    work.run.gone = missing_softphones.carry_out()
-    if missing_owners.carry_out():
-        people.check_links(work.account, timezone.now())
-    mark_doubled(work.account)
+    missing_softphones.carry_out()
+    with work.lease.writing():
+        mark_doubled(work.account)
     if missing_owners.held or missing_softphones.held:
         work.end(
             SyncRun.State.HELD,
@@ -100,6 +94,20 @@ def _read_and_compare(work: Work, client: AudianClient, released: SyncRun | None
         )
     else:
         work.end(SyncRun.State.COMPLETE)
+
+
+def _read_owners(work: Work, client: AudianClient, released: SyncRun | None) -> Removals:
+    """People first: phones refer to them, and whoever left shall not wait for a list of phones that may fail."""
+    owners = Owners(work, client)
+    try:
+        owners.read_listing()
+        owners.read_details()
+        missing = Removals(owners, released.removed_owners if released else ())
+        missing.carry_out()
+        return missing
+    finally:
+        # Also after half a listing: what it said of people already counts.
+        people.check_links(work.account, timezone.now())
 
 
 def _read_account(account: Account, client: AudianClient) -> None:

@@ -13,6 +13,7 @@ from softphones import search
 from softphones.audian.client import AudianClient
 from softphones.audian.documents import DeviceDocument, Page, UserDocument
 from softphones.audian.errors import AudianError, NotFound, RowError
+from softphones.mirror.ahead import read_ahead
 from softphones.mirror.seen import Seen
 from softphones.mirror.work import Work
 from softphones.models import Owner, Softphone
@@ -98,7 +99,7 @@ class Table(ABC):
         """The listing in equal parts, however the server cuts its pages; what it gave before it failed counts too."""
         waiting = []
         try:
-            for page in self.pages():
+            for page in read_ahead(self.pages()):
                 self.work.run.pages += 1
                 self.listed += len(page.rows)
                 if page.rows:
@@ -116,7 +117,7 @@ class Table(ABC):
 
     def take(self, documents: Iterable[Document], *, checked: bool = False) -> Counts:
         """Compare documents with our rows. `checked`: each was read by itself, which is noted even if nothing changed."""
-        good = {document.id: document for document in documents if self._is_good(document)}
+        good = self._good(documents)
         context = self.context(good.values())
         try:
             return self._take(dict(good), context, checked)
@@ -124,16 +125,20 @@ class Table(ABC):
             # A change was carried out at this moment and made the row of one of them. Now it is known.
             return self._take(good, context, checked)
 
-    def _is_good(self, document: Document) -> bool:
-        if 0 < len(document.id) <= LONGEST_ID:
-            reason = self.fault_of(document)
-        else:
-            reason = _("Left out, since its id is not one of Audian's")
-        if reason:
-            self.work.note(reason, document.id[:LONGEST_ID])
-            known = self.rows().filter(audian_id=document.id[:LONGEST_ID]).values_list("pk", flat=True)
-            self.seen.update(known)
-        return not reason
+    def _good(self, documents: Iterable[Document]) -> dict[str, Document]:
+        """The documents that can be mirrored, by id. The others are noted; if we know them, they are not missing."""
+        good, bad = {}, []
+        for document in documents:
+            possible = 0 < len(document.id) <= LONGEST_ID
+            reason = self.fault_of(document) if possible else _("Left out, since its id is not one of Audian's")
+            if reason:
+                self.work.note(reason, document.id[:LONGEST_ID])
+                bad.append(document.id)
+            else:
+                good[document.id] = document
+        if bad:
+            self.seen.update(self.rows().filter(audian_id__in=bad).values_list("pk", flat=True))
+        return good
 
     def _take(self, documents: dict[str, Document], context: Any, checked: bool) -> Counts:
         known = {row.audian_id: row for row in self.rows().filter(audian_id__in=documents)}
@@ -142,7 +147,7 @@ class Table(ABC):
         for row in known.values():
             document = documents.pop(row.audian_id)
             if differing := self._differing(row, document, self.columns(document, row, context), checked):
-                changes[row.pk] = (row, differing)
+                changes[row.pk] = differing
         unchanged = len(known) - len(changes)
         created = updated = 0
         if documents or changes:
@@ -160,29 +165,33 @@ class Table(ABC):
             differing["checked_at"] = None  # the rest of it has to be read
         return differing
 
-    def _update(self, changes: dict[int, tuple[Row, dict[str, Any]]]) -> tuple[int, int]:
+    def _update(self, changes: dict[int, dict[str, Any]]) -> tuple[int, int]:
         """Write changes. Returns how many rows really changed, and how many were left alone or only checked."""
         if not changes:
             return 0, 0
-        # Locked first, so that a change that somebody asks for meanwhile is seen by the query after it.
-        list(self.rows().select_for_update().filter(pk__in=changes).values_list("pk", flat=True))
+        # Locked and read again first: a change that somebody asks for meanwhile is seen by the query after it, and what
+        # others wrote since the comparison is not written over.
+        rows = {row.pk: row for row in self.rows().select_for_update().filter(pk__in=changes)}
         leave = self.left_alone(changes)
-        wanted = {pk: change for pk, change in changes.items() if pk not in leave}
-        self.end_links({pk: differing for pk, (_row, differing) in wanted.items()})
-        reindexed, fields = [], set()
-        for row, differing in wanted.values():
-            fields |= set(differing)
-            if {*search.INDEXED[self.model], "gone_at"} & set(differing):
-                reindexed.append(row)
+        wanted = {pk: differing for pk, differing in changes.items() if pk in rows and pk not in leave}
+        self.end_links(wanted)
+        for pk, differing in wanted.items():
             for name, value in differing.items():
-                setattr(row, name, value)
+                setattr(rows[pk], name, value)
         if wanted:
-            self.model.objects.bulk_update([row for row, _differing in wanted.values()], sorted(fields))
-        if reindexed:
-            search.remove(self.model, [row.pk for row in reindexed])
-            search.add(self.account, reindexed)
-        updated = sum(set(differing) != {"checked_at"} for _row, differing in wanted.values())
+            fields = sorted(set().union(*wanted.values()))
+            self.model.objects.bulk_update([rows[pk] for pk in wanted], fields)
+        self._index([rows[pk] for pk, differing in wanted.items() if self._words_differ(differing)])
+        updated = sum(set(differing) != {"checked_at"} for differing in wanted.values())
         return updated, len(changes) - updated
+
+    def _words_differ(self, differing: dict[str, Any]) -> bool:
+        return not {*search.INDEXED[self.model], "gone_at"}.isdisjoint(differing)
+
+    def _index(self, rows: list[Row]) -> None:
+        if rows:
+            search.remove(self.model, [row.pk for row in rows])
+            search.add(self.account, rows)
 
     def _create(self, documents: dict[str, Document], context: Any) -> int:
         if documents:

@@ -43,13 +43,12 @@ class Work:
         if example and len(self._notes[sentence]) < SHOWN:
             self._notes[sentence].append(example)
 
-    def save(self, **more) -> bool:
-        """Write the numbers, unless the row was ended by somebody else. Returns whether it was written."""
+    def save(self, **more) -> None:
+        """Write the numbers, unless the row was ended by somebody else."""
         if self.client:
             self.run.calls = self.client.calls
         numbers = {name: getattr(self.run, name) for name in ("calls", "pages", "created", "updated", "unchanged", "gone")}
-        still_ours = SyncRun.objects.filter(pk=self.run.pk, state=SyncRun.State.RUNNING)
-        return bool(still_ours.update(**numbers, **more))
+        SyncRun.objects.filter(pk=self.run.pk, state=SyncRun.State.RUNNING).update(**numbers, **more)
 
     def end(self, state: SyncRun.State, *sentences: str, **more) -> None:
         """End the run: the sentences first, then what was noted on the way."""

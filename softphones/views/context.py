@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from django.conf import settings
 from django.utils.functional import SimpleLazyObject
 
 from softphones.access import LIST, STAFF_ACTS, accounts_of
@@ -9,7 +10,7 @@ from softphones.models import Account
 
 
 def portal(request):
-    """`account`, whose name and helpdesk the page shows, and `staff_accounts` for the navigation.
+    """`account`, whose name and helpdesk the page shows, `staff_accounts` for the navigation, and whether this is the `demo`.
 
     Before sign-in the account is known only where there is just one. Nothing is read until a template asks: fragments
     and the plainest error pages don't.
@@ -25,4 +26,4 @@ def portal(request):
     def staff_accounts():
         return [each.account for each in memberships() if each.role in STAFF_ACTS[LIST]]
 
-    return {"account": SimpleLazyObject(account), "staff_accounts": SimpleLazyObject(staff_accounts)}
+    return {"account": SimpleLazyObject(account), "staff_accounts": SimpleLazyObject(staff_accounts), "demo": settings.DEMO}

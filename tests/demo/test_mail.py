@@ -37,3 +37,9 @@ def test_nobody_sees_mails_outside_of_the_demo(mailbox, client, settings):
     answer = client.get("/mail/")
     assert answer.status_code == 404
     assert b"123456" not in answer.content
+
+
+@pytest.mark.parametrize("demo", [True, False])
+def test_only_the_demos_pages_lead_to_the_mails(client, settings, demo):
+    settings.DEMO = demo
+    assert ('href="/mail/"' in client.get("/sign-in/").content.decode()) is demo

@@ -77,10 +77,26 @@ def api():
         yield caller
 
 
+class Clock:
+    """Seconds that pass only when a test says so."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
 @pytest.fixture
-def limited():
-    """An empty account with the documented token buckets."""
-    with calling() as caller:
+def clock():
+    """The clock of the token buckets of `limited`."""
+    return Clock()
+
+
+@pytest.fixture
+def limited(clock):
+    """An empty account with the documented token buckets, which fill by `clock`."""
+    with calling(clock=clock) as caller:
         yield caller
 
 

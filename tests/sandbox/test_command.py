@@ -111,6 +111,16 @@ def test_a_state_file_keeps_everything_over_a_restart(tmp_path):
         assert (after["devices"], after["users"], after["registrations"]) == (before["devices"], before["users"], 1)
 
 
+def test_tokens_that_were_expired_stay_so_over_a_restart(tmp_path):
+    options = ("--devices", "0", "--state", str(tmp_path / "sandbox.db"))
+    with running(*options) as (root, _, key):
+        body = {"data": {"api_key": key}}
+        headers = {"X-Auth-Token": requests.put(f"{root}/v2/api_auth", json=body, timeout=5).json()["auth_token"]}
+        requests.post(f"{root}/sandbox/expire_tokens", timeout=5)
+    with running(*options) as (root, _, _):
+        assert requests.get(f"{root}/v2/token_auth", headers=headers, timeout=5).status_code == 401
+
+
 def test_a_killed_sandbox_has_lost_nothing_it_answered(tmp_path):
     command = [*WITHOUT_DJANGO, "--port", "0", "--devices", "0", "--state", str(tmp_path / "sandbox.db")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

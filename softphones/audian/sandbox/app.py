@@ -45,6 +45,7 @@ class Sandbox:
     share of the ordinary ones is connected. `latency`: seconds before every answer. `honours_fields` False is Kazoo
     4.3; `honours_if_match` False never answers 412. `token_seconds`: life of the tokens it hands out.
     `zoiper_token_url`: the Token URL that the operator told Zoiper; the token is put right behind it.
+    `clock`: the seconds by which the token buckets fill.
     Raises `store.StateFileError` when the state file cannot be used.
     """
 
@@ -62,11 +63,12 @@ class Sandbox:
         token_seconds: float = 3600,
         registered: float = 0.0,
         zoiper_token_url: str = "http://127.0.0.1:8000/zoiper?id=",
+        clock: Callable[[], float] = time.monotonic,
     ):
         self.state = State(softphones=devices, seed=seed, path=state_file, registered=registered, token_seconds=token_seconds)
         self.dialect = DIALECTS[dialect]
         self.latency = latency
-        self.buckets = TokenBuckets(enabled=rate_limit)
+        self.buckets = TokenBuckets(enabled=rate_limit, clock=clock)
         self.faults = Faults()
         self.calls: list[Call] = []
         self.zoiper = ZoiperService(self.state.zoiper_provider_id, zoiper_token_url)

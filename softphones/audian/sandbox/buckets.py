@@ -1,7 +1,6 @@
 """The API's own rate limit: token buckets per client address and account (audian-api.md section 8)."""
 
 import threading
-import time
 from collections.abc import Callable
 
 CAPACITY = 100
@@ -16,7 +15,7 @@ class TokenBuckets:
     `enabled=False` is Kazoo with `token_costs: 0`: nothing is consumed and nobody is refused.
     """
 
-    def __init__(self, *, enabled: bool = True, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, *, enabled: bool, clock: Callable[[], float]):
         self.enabled = enabled
         self._clock = clock
         self._lock = threading.Lock()
@@ -37,11 +36,6 @@ class TokenBuckets:
         """Take all there is: the price of a failed log-in."""
         with self._lock:
             self._buckets[key] = (0.0, self._clock())
-
-    def refill(self) -> None:
-        """Make every bucket full again."""
-        with self._lock:
-            self._buckets.clear()
 
     def _level(self, key: str) -> tuple[float, float]:
         now = self._clock()
