@@ -139,7 +139,7 @@ def sentence(event: AuditEvent, name: Callable[[str], str] = str, text: Callable
     said = text(_wording(act, event.outcome)) % _parts(act, event, name, text) if act else text(event.act)
     fields = ", ".join(str(_FIELDS.get(field, field)) for field in str(event.data.get("fields", "")).split())
     said += f" ({text(fields)})" if fields else ""
-    return f"{said} — “{name(event.reason)}”" if event.reason else said
+    return f"{said} — “{text(event.reason)}”" if event.reason else said
 
 
 def outcome(event: AuditEvent) -> Text:
@@ -154,8 +154,14 @@ def who(event: AuditEvent) -> str:
 
 def without_address(label: str) -> str:
     """The name in "Alice Smith <alice@acme.example>"; an address alone stays."""
-    name, bracket, _address = label.partition(" <")
+    name, bracket, _address = label.rpartition(" <")
     return name if bracket else label
+
+
+def address(label: str) -> str:
+    """The address in "Alice Smith <alice@acme.example>"; "" where there is only one of the two."""
+    _name, bracket, address = label.rpartition(" <")
+    return address.removesuffix(">") if bracket else ""
 
 
 def _wording(act: Act, outcome: str) -> Text:

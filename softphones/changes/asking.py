@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from softphones import audit, mirror, search, setup_links
-from softphones.changes.wishes import ACTS, DELETED, end, family, unfinished
+from softphones.changes.wishes import ACTS, DELETED, end, family, recorded, unfinished
 from softphones.models import Account, Change, Owner, Softphone, User
 from softphones.wake import wake
 
@@ -375,6 +375,6 @@ def _record(act: str, change: Change, by: User | None, ip: str | None, now: date
         ip=ip,
         reason=change.reason,
         outcome=outcome,
-        data={"change": change.pk, **data},
+        data={**recorded(change), **data},
         now=now,
     )

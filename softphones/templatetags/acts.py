@@ -18,5 +18,11 @@ def happened(event: AuditEvent) -> SafeString:
 
 
 @register.filter
+def actor_address(event: AuditEvent) -> str:
+    """The address that the actor had, where the sentence does not say it already."""
+    return acts.address(event.actor_label)
+
+
+@register.filter
 def outcome(event: AuditEvent) -> str:
     return acts.outcome(event)

@@ -10,7 +10,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from softphones import audit, lights, people
+from softphones import audit, lights, mail, people
 from softphones.access import REVEAL, SEE, softphone_for
 from softphones.views.setup_page import (
     LOOKS_FOR,
@@ -30,6 +30,7 @@ from softphones.views.sign_in import prove
 @require_safe
 def setup(request, pk):
     softphone = softphone_for(request.user, pk, SEE)
+    mail.came_to_set_up(softphone=softphone, now=timezone.now())
     return render(request, "setup/page.html#path" if request.htmx else "setup/page.html", page(request, softphone))
 
 
