@@ -58,6 +58,31 @@ class CodeForm(forms.Form):
         return digits
 
 
+class NameForm(forms.Form):
+    """A new name for a softphone; `seen` is the one that was on the page, `key` tells the same press from another one."""
+
+    name = forms.CharField(
+        max_length=128,
+        error_messages={
+            "required": _("A softphone needs a name, such as “Alice Smith - mobile”."),
+            "max_length": _("A name has 128 characters at most."),
+        },
+    )
+    seen = forms.CharField(required=False, strip=False, max_length=256)
+    key = forms.CharField(required=False, max_length=40)
+
+    def clean_name(self) -> str:
+        return " ".join(self.cleaned_data["name"].split())
+
+
+class NewSoftphoneForm(NameForm):
+    """The name of a new softphone; none means the default one."""
+
+    name = forms.CharField(
+        required=False, max_length=128, error_messages={"max_length": _("A name has 128 characters at most.")}
+    )
+
+
 def _app_code(label, **more) -> forms.CharField:
     attributes = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false", "autofocus": True}
     wanted = {"required": _("Enter the code that your app shows.")}

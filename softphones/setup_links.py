@@ -21,6 +21,7 @@ from django.urls import reverse
 
 from softphones import audit
 from softphones.models import SetupLink, Softphone, User
+from softphones.sip_settings import password_of
 
 SESSION_KEY = "setup_links"  # ids of the links that this browser opened
 KEPT_AT_MOST = 20
@@ -156,7 +157,7 @@ def _unopened(token: str, now: datetime, *, by_app: bool) -> SetupLink | None:
 
 def _with_password(links: QuerySet[SetupLink]) -> SetupLink | None:
     link = links.first()
-    return link if link and link.softphone.password else None
+    return link if link and password_of(link.softphone) else None
 
 
 def _claim(link: SetupLink, *, session: SessionBase | None, ip: str | None, agent: str, now: datetime) -> bool:

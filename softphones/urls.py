@@ -22,7 +22,10 @@ urlpatterns = [
     # My own softphones
     path("", me.softphones, name="softphones"),
     path("lights/", me.lights, name="lights"),
+    path("softphones/new/", me.get_softphone, name="get_softphone"),
     path("softphones/<int:pk>/", setup.setup, name="setup"),
+    path("softphones/<int:pk>/name/", setup.rename, name="rename"),
+    path("softphones/<int:pk>/replace/", setup.replace, name="replace"),
     path("softphones/<int:pk>/password/", setup.password_shown, name="password_shown"),
     path("softphones/<int:pk>/code/", setup.code, name="code"),
     path("softphones/<int:pk>/link/", setup.app_link, name="app_link"),

@@ -98,7 +98,7 @@ def test_what_somebody_else_changed_meanwhile_is_shown_beside_it_and_overwritten
 def test_trouble_of_the_account_is_told_plainly_to_its_people_and_in_full_to_its_staff(
     sandbox, browser, account, rename, drain
 ):
-    sandbox.faults.add("403", path="/devices")
+    sandbox.faults.add("403", times=None, path="/devices")
     change = rename()
     drain(seconds=0.1)
     assert Pause.objects.get().reason
