@@ -217,7 +217,9 @@ def _is_connected(connection: Connection, when) -> SafeString:
     place = _place(connection)
     if connection.since:
         return _said(_("Connected since {since}{place}."), since=when(connection.since), place=place)
-    return _said(_("Connected{place}."), place=place)
+    if place:
+        return _said(_("Connected{place}."), place=place)
+    return _said(_("It is connected; Audian has not told yet since when and with which app."))
 
 
 def _not_since(facts: Facts, when) -> SafeString:

@@ -1,6 +1,7 @@
 """Helpdesk and an admin at their pages, and Audian, which knows Alice's phone too and hears what they ask for."""
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from softphones import changes, mirror, search
@@ -82,3 +83,8 @@ def audian_is_told(account):
 @pytest.fixture
 def password_at_audian(sandbox):
     return lambda phone: sandbox.device(phone.audian_id)["sip"]["password"]
+
+
+@pytest.fixture
+def time_machine_at():
+    return lambda moment: time_machine.travel(moment, tick=True)
