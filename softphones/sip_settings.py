@@ -1,21 +1,27 @@
 """What an app has to be told about one phone, put together from its row and its account's."""
 
+from django.db.models import QuerySet
+
 from softphones.clients import SipSettings
 from softphones.models import Change, Softphone
+
+
+def new_passwords() -> QuerySet[Change]:
+    """The wishes that bring a new password and have not come to their end: until then no password of that phone is good.
+
+    The old one is about to die, and the new one may not be at Audian yet.
+    """
+    return Change.objects.filter(state__in=Change.UNFINISHED, password__isnull=False)
 
 
 def password_of(softphone: Softphone) -> str | None:
     """The password that may be handed on. None where it is unknown, Audian has none, or a new one is on its way.
 
-    Whatever shows a password, or draws a code or a link that leads to it, takes it from here.
+    Whatever shows a password, or writes it into a document, takes it from here.
     """
-    return None if not softphone.password or awaits_password(softphone) else softphone.password
-
-
-def awaits_password(softphone: Softphone) -> bool:
-    """Whether a new password is on its way to Audian: the old one is about to die, and the new one is not good yet."""
-    under_way = Change.objects.filter(account=softphone.account_id, softphone=softphone, state__in=Change.UNFINISHED)
-    return under_way.filter(password__isnull=False).exists()
+    if not softphone.password or new_passwords().filter(account=softphone.account_id, softphone=softphone).exists():
+        return None
+    return softphone.password
 
 
 def settings_for(softphone: Softphone) -> SipSettings:

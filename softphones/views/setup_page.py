@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
-from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
@@ -17,7 +16,7 @@ from softphones import lights, self_service, setup_links, zoiper_picture
 from softphones.audit import client_ip
 from softphones.clients import App, app_for, apps, as_text, generic_fields, platform_of, qr_svg, recommended
 from softphones.models import Change, Softphone, User
-from softphones.sip_settings import settings_for
+from softphones.sip_settings import new_passwords, settings_for
 from softphones.views.change_card import own_card
 
 #: How long a page goes on looking at the light by itself.
@@ -54,13 +53,13 @@ def troubles_of(softphones: Iterable[Softphone]) -> dict[int, str]:
     """
     phones = list(softphones)
     created, renewed = {}, set()
-    unmade = Q(kind=Change.Kind.CREATE, softphone__audian_id=None)
-    renewing = Q(state__in=Change.UNFINISHED, password__isnull=False)
-    for change in Change.objects.filter(unmade | renewing, softphone__in=phones).defer("password").order_by("pk"):
-        if change.kind == Change.Kind.CREATE:
-            created[change.softphone_id] = change.state
+    creates = Change.objects.filter(kind=Change.Kind.CREATE, softphone__audian_id=None)
+    wishes = (creates | new_passwords()).filter(softphone__in=phones).order_by("pk")
+    for softphone, kind, state in wishes.values_list("softphone_id", "kind", "state"):
+        if kind == Change.Kind.CREATE:
+            created[softphone] = state
         else:
-            renewed.add(change.softphone_id)
+            renewed.add(softphone)
     return {phone.pk: _trouble(phone, created.get(phone.pk), phone.pk in renewed) for phone in phones}
 
 
