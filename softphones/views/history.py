@@ -47,8 +47,16 @@ def events(request, slug):
     filter = form.filter()
     found = history.page(account, filter, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
     asked = {name: value for name, value in request.GET.items() if name in form.fields and value}
-    context = {"account": account, "here": slug, "form": form, "filter": filter, "page": found, "asked": asked}
-    return render(request, "history/page.html", context | {"query": urlencode(asked)})
+    context = {
+        "account": account,
+        "here": slug,
+        "part": "history",
+        "form": form,
+        "filter": filter,
+        "page": found,
+        "asked": asked,
+    }
+    return render(request, "history/page.html", context | {"asked": asked, "query": urlencode(asked)})
 
 
 @never_cache

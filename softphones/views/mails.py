@@ -24,7 +24,7 @@ def unsent(request, slug):
         "created_at", shown, descending=True, after=request.GET.get("after", ""), before=request.GET.get("before", "")
     )
     context = {"page": page, "state": state if state in counts else "", "counts": counts, "codes": Message.CODES}
-    return render(request, "messages/page.html", context | {"account": account, "here": slug})
+    return render(request, "messages/page.html", context | {"account": account, "here": slug, "part": "mail"})
 
 
 @never_cache
