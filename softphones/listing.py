@@ -48,9 +48,7 @@ class Trouble:
     charges: bool
 
 
-def page(
-    account: Account, filter: Filter, *, order: str = "name", after: str = "", before: str = ""
-) -> tuple[paging.Page, bool]:
+def page(account: Account, filter: Filter, *, order: str = "name", **marks: str) -> tuple[paging.Page, bool]:
     """One page of them (`marks`: after, before), and whether the search found more than it tells."""
     rows, capped = softphones(account, filter)
     column = ORDERS.get(order.removeprefix("-"), "name")

@@ -41,7 +41,7 @@ class ListForm(_Asked):
         choices=[_ANY, ("has", _("Has one")), ("none", _("Nobody")), ("dangling", _("Unknown at Audian"))],
     )
     connected = forms.ChoiceField(
-        label=_("Connection, as last seen"),
+        label=_("Connection"),
         required=False,
         choices=[_ANY, ("yes", _("Connected")), ("no", _("Not connected")), ("unknown", _("Not known"))],
     )

@@ -164,6 +164,12 @@
   /* The server has something said (HX-Trigger): a change came into another state. */
   document.addEventListener("say", (event) => say(event.detail.value));
 
+  /* Passkeys: allauth's scripts, which are there once all of the page is, do the talking. */
+  document.addEventListener("DOMContentLoaded", () => {
+    const call = document.querySelector("[data-passkey]")?.dataset.passkey;
+    const ids = { add: "passkey-button", authenticate: "passkey-button", credential: "id_credential", data: "passkey-options" };
+    if (call) allauth.webauthn.forms[call]({ ids });
+  });
   /* A passkey that was refused, or that the browser could not make: allauth's script tells. */
   document.addEventListener("allauth.error", (event) => {
     event.preventDefault();

@@ -29,10 +29,10 @@ def staff_parts(context, account):
     return {"parts": [each for each in shown if each[1]], "part": context.get("part", "")}
 
 
-@register.inclusion_tag("staff/trouble.html")
-def staff_trouble(account):
+@register.inclusion_tag("staff/trouble.html", takes_context=True)
+def staff_trouble(context, account):
     """What keeps this account's wishes or its mirror back just now, if anything does."""
-    return {"account": account, "trouble": listing.trouble(account)}
+    return {"account": account, "trouble": listing.trouble(account), "told": context.get("part") == "home"}
 
 
 def _address(name: str, slug: str) -> str:

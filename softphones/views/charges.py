@@ -17,7 +17,7 @@ from softphones.views.staff import frame
 @require_safe
 def listed(request, slug):
     account = account_for(request, slug, LIST)
-    return render(request, "staff/charges.html", frame(request, account, "home") | {"offers": charges.offers(account)})
+    return render(request, "staff/charges.html", frame(request, account, "softphones") | {"offers": charges.offers(account)})
 
 
 @require_POST

@@ -31,7 +31,14 @@ def listed(request, slug):
     """The last looks. While one is at work, or was just asked for, the page asks again by itself."""
     account = account_for(request, slug, LIST)
     runs = list(SyncRun.objects.filter(account=account).order_by("-started_at", "-pk")[:SHOWN])
-    context = frame(request, account, "softphones") | _under_way(request, runs) | {"runs": runs}
+    context = (
+        frame(request, account, "softphones")
+        | _under_way(request, runs)
+        | {
+            "run": runs[0] if runs else None,
+            "earlier": runs[1:],
+        }
+    )
     return render(request, "staff/runs.html#runs" if request.htmx else "staff/runs.html", context)
 
 
