@@ -71,6 +71,10 @@ def close(*, leaver: Leaver, by: User, reason: str, key: str, ip: str | None, no
     """
     closed = 0
     with transaction.atomic():
+        # One after the other, so that the second press finds what the first asked for.
+        list(Softphone.objects.select_for_update().filter(pk__in=[phone.pk for phone in leaver.phones]).order_by("pk"))
+        if _asked_before(leaver, by, key):
+            return len(leaver.phones), 0
         for phone in leaver.phones:
             asked = {"softphone": phone, "by": by, "reason": reason, "ip": ip, "now": now}
             keys = [f"{key}:{phone.pk}:{what}" if key else "" for what in ("off", "reset")]
@@ -91,3 +95,8 @@ def close(*, leaver: Leaver, by: User, reason: str, key: str, ip: str | None, no
             now=now,
         )
     return closed, ended
+
+
+def _asked_before(leaver: Leaver, by: User, key: str) -> bool:
+    keys = [f"{key}:{phone.pk}:off" for phone in leaver.phones] if key else []
+    return any(changes.asked(account=leaver.account, by=by, key=each) for each in keys)
