@@ -14,6 +14,8 @@ from softphones.people import holds
 
 Kind, State = Change.Kind, Change.State
 
+_READY = {Kind.CREATE: Message.Kind.SOFTPHONE_READY, Kind.RESET_PASSWORD: Message.Kind.NEW_PASSWORD}
+
 
 class Refused(Exception):
     """Not now; `str()` is a sentence that says why."""
@@ -83,14 +85,18 @@ def confirm_person(*, owner: Owner, new_passwords: bool, by: User, ip: str | Non
 
 
 @receiver(changes.finished)
-def tell_of_new_password(*, change: Change, **kwargs) -> None:
-    """Once Audian has the password that somebody else asked for, its person is mailed where to find it."""
+def tell_of_what_is_ready(*, change: Change, **kwargs) -> None:
+    """Once Audian has the phone or the password that somebody else asked for, its person is mailed where to find it.
+
+    Not of phones that were made in bulk: who makes hundreds decides when their people are told.
+    """
     softphone = change.softphone
     owner = softphone.owner
     theirs = owner is None or change.asked_by_id in (None, owner.user_id)
-    if change.kind != Kind.RESET_PASSWORD or change.state != State.DONE or theirs:
+    in_bulk = change.kind == Kind.CREATE and not change.urgent
+    if change.kind not in _READY or change.state != State.DONE or theirs or in_bulk:
         return
-    asked = {"kind": Message.Kind.NEW_PASSWORD, "account": softphone.account, "softphone": softphone}
+    asked = {"kind": _READY[change.kind], "account": softphone.account, "softphone": softphone}
     try:
         mail.ask(**asked, asked_by=change.asked_by, now=change.finished_at)
     except mail.NoAddress:
