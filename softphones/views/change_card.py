@@ -78,6 +78,11 @@ class Card:
         return self.progress.moves
 
     @property
+    def looks_every(self) -> str:
+        """How soon a page looks again, as htmx writes it; "" when this came to its end. A decision of people takes longer."""
+        return "10s" if self.progress.state == "held" else "1500ms" if self.moves else ""
+
+    @property
     def shown(self) -> str:
         """What the card says, in one word, so that nothing is sent twice."""
         return f"{self.progress.state}-{zlib.crc32(self.sentence.encode()):x}"
@@ -107,7 +112,7 @@ def _card(change, progress, sentence, address, again, *, page, staff, refresh) -
     return Card(
         change=change,
         progress=progress,
-        title=_title(change, progress),
+        title=_title(change, progress, staff=staff),
         sentence=sentence,
         conflicts=_conflicts(change) if failed else [],
         address=address + query,
@@ -118,9 +123,11 @@ def _card(change, progress, sentence, address, again, *, page, staff, refresh) -
     )
 
 
-def _title(change: Change, progress: changes.Progress) -> str:
+def _title(change: Change, progress: changes.Progress, *, staff: bool) -> str:
     if progress.state == "replaced":
         return _("Not needed any more")
+    if progress.state == "held":
+        return _("Waiting for a decision about charges") if staff else _("Waiting for your company")
     under_way, done, failed = _TITLES[change.kind]
     return str({"done": done, "failed": failed}.get(progress.state, under_way))
 
@@ -130,7 +137,7 @@ def _plain(progress: changes.Progress) -> str:
     if progress.state == "paused":
         return _("The phone system can’t be reached right now. Nothing is lost: this goes on by itself.")
     if progress.state == "held":
-        return _("Waiting for your company to agree to the charge. Your helpdesk knows.")
+        return _("This costs something, and your company has to agree to the charge first. Your helpdesk knows.")
     return progress.sentence
 
 

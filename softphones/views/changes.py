@@ -64,12 +64,14 @@ def _answer(request, wish, card_of):
     context = {"card": card, "account": wish.account, "here": wish.account.slug if staff else "mine", "part": "softphones"}
     if not request.htmx:
         return render(request, "changes/staff_page.html" if staff else "changes/page.html", context)
-    if refresh and not card.moves and request.method == "GET":
-        return HttpResponse(headers={"HX-Refresh": "true"})
     shown = request.GET.get("shown", "")
+    was = shown.partition("-")[0]
+    turned = not card.looks_every or "held" in (was, card.progress.state)
+    if refresh and turned and request.method == "GET" and was != card.progress.state:
+        return HttpResponse(headers={"HX-Refresh": "true"})
     if shown == card.shown:
         return HttpResponse(status=204)
     response = render(request, "changes/card.html", context)
-    if shown.partition("-")[0] != card.progress.state:
+    if was != card.progress.state:
         response["HX-Trigger"] = json.dumps({"say": f"{card.title}. {card.sentence}"})
     return response

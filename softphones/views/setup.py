@@ -17,6 +17,7 @@ from softphones.forms import NameForm
 from softphones.helpdesk import cuts
 from softphones.views.setup_page import (
     LOOKS_FOR,
+    began,
     chosen_app,
     draw_code,
     draw_tap_link,
@@ -96,7 +97,7 @@ def light(request, pk):
     context = {"softphone": softphone, "account": softphone.account, "looking": looking}
     if looking_since is None or now - looking_since > LOOKS_FOR:
         return render(request, "setup/light.html", context | {"stopped": True, "looking": sign_now(softphone)})
-    opened_at = signed_time(softphone, request.GET.get("opened", ""))
+    opened_at = began(softphone, signed_time(softphone, request.GET.get("opened", "")))
     seen = lights.watch(softphones=[softphone], now=now, opened_at=opened_at)[softphone.pk]
     if request.GET.get("shown") == shown_as(seen):
         return HttpResponse(status=204)

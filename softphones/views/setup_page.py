@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
+from django.db.models import Max
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
@@ -190,6 +191,16 @@ def signed_time(softphone: Softphone, text: str) -> datetime | None:
         return datetime.fromtimestamp(signing.loads(text, salt=f"light:{softphone.pk}"), tz=timezone.get_default_timezone())
     except signing.BadSignature:
         return None
+
+
+def began(softphone: Softphone, opened_at: datetime | None) -> datetime | None:
+    """When this set-up began: when its page was opened, or when the phone got a new password after that.
+
+    A connection that is older has the old password, and is no work of this set-up.
+    """
+    renewed = softphone.changes.filter(kind=Change.Kind.RESET_PASSWORD, state=Change.State.DONE)
+    renewed_at = renewed.aggregate(at=Max("finished_at"))["at"]
+    return max(opened_at, renewed_at) if opened_at and renewed_at else opened_at
 
 
 def as_of_now(light: lights.Light) -> lights.Light:

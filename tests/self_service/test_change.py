@@ -88,7 +88,7 @@ def test_what_somebody_else_changed_meanwhile_is_shown_beside_it_and_overwritten
     change = rename()
     drain()
     page = browser.get(f"/changes/{change.pk}/")
-    cells = [words(cell) for cell in card(page).select("tbody td")]
+    cells = [words(cell) for cell in card(page).select("dd")]
     assert cells == ["Alice's laptop", "Alice Smith - softphone", "Reception"]
     press(browser, page, "Apply mine anyway")
     drain()
@@ -112,7 +112,7 @@ def test_one_that_costs_something_waits_for_the_company(sandbox, browser, accoun
     sandbox.faults.add("402", method="POST", path="/devices")
     change = rename()
     drain()
-    assert "Waiting for your company to agree to the charge." in words(card(browser.get(f"/changes/{change.pk}/")))
+    assert "your company has to agree to the charge first" in words(card(browser.get(f"/changes/{change.pk}/")))
     assert "accept or decline" in words(staff_browser(account, "admin").get(f"/acme/changes/{change.pk}/"))
 
 
@@ -122,6 +122,19 @@ def test_a_page_that_asked_for_it_is_loaded_anew_when_the_change_has_ended(brows
     assert "then=refresh" in card(browser.get(address, headers=HTMX))["hx-get"]
     drain()
     assert browser.get(address, headers=HTMX)["HX-Refresh"] == "true"
+
+
+def test_a_decision_of_others_is_waited_for_more_slowly_and_turns_the_page_once(sandbox, browser, rename, drain):
+    change = rename()
+    sandbox.faults.add("402", method="POST", path="/devices")
+    drain()
+    address = f"/changes/{change.pk}/?then=refresh"
+    assert browser.get(f"{address}&shown=waiting-1", headers=HTMX)["HX-Refresh"] == "true"
+    held = card(browser.get(address))
+    assert held["hx-trigger"].startswith("every 10s")
+    assert browser.get(held["hx-get"], headers=HTMX).status_code == 204
+    changes.accept(change=change, by=change.asked_by, now=timezone.now())
+    assert browser.get(held["hx-get"], headers=HTMX)["HX-Refresh"] == "true"
 
 
 def test_nobody_else_learns_that_it_exists(signed_in, rename, bob, mallory, account):

@@ -241,9 +241,8 @@ def test_one_that_costs_something_waits_for_the_company_to_agree(sandbox, browse
     drain()
     phone = Softphone.objects.get()
     assert "Waiting for your company" in words(browser.get("/"))
-    assert "Waiting for your company to agree to the charge. Your helpdesk knows." in words(
-        browser.get(f"/softphones/{phone.pk}/")
-    )
+    page = browser.get(f"/softphones/{phone.pk}/")
+    assert "your company has to agree to the charge first. Your helpdesk knows." in words(page)
 
 
 def test_a_press_after_the_session_ended_leads_back_to_the_page(client, owner):

@@ -1,12 +1,15 @@
 """A person renames their phone, and replaces one that got lost: the old password dies, and nobody sees it meanwhile."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.utils import timezone
 
 from softphones import changes, lights, setup_links
 from softphones.models import AuditEvent, Change, SetupLink, Softphone
+from softphones.sip_settings import settings_for
+from softphones.views.setup_page import sign_now
 from tests.changes.conftest import PASSWORD, again
 from tests.factories import make_owner
 from tests.links.conftest import LINPHONE
@@ -85,11 +88,31 @@ def test_a_lost_phone_is_cut_off_and_the_new_password_is_on_the_set_up_page(sand
     assert new in browser.post(f"{address}password/").text
 
 
+def test_green_means_that_the_new_password_connected_and_not_the_lost_phone(sandbox, browser, phone, address, drain, settings):
+    settings.LIGHT_ONE_EVERY = 0
+    page = soup(browser.get(address))
+    marks = {"opened": page.select_one("#opened")["value"], "looking": sign_now(phone)}
+    look = partial(browser.get, f"{address}light/", marks, headers=HTMX)
+    look()
+    sandbox.register(phone.audian_id)
+    assert "Connected — you’re done" in words(look())
+    press(browser, browser.get(f"{address}replace/"), REPLACE)
+    assert not soup(browser.get(address)).select("#light")
+    drain()
+    sandbox.register(phone.audian_id, at=timezone.now().timestamp() - 60)  # as if the lost one were not flushed yet
+    assert "Already connected in another app" in words(look())
+    sandbox.unregister(phone.audian_id)
+    look()
+    sandbox.register(phone.audian_id)
+    assert "Connected — you’re done" in words(look())
+
+
 def test_while_a_new_password_is_on_its_way_no_act_reveals_one(browser, alice, phone, address, client):
     drawn = setup_links.draw(softphone=phone, user=alice, ip=None, now=timezone.now())
     press(browser, browser.get(f"{address}replace/"), REPLACE)
     # As if somebody had found the old one out again, say a look at Audian that was under way.
     Softphone.objects.update(password=PASSWORD)
+    assert settings_for(again(phone)).password is None
     for act in ("password", "code", "link"):
         answer = browser.post(f"{address}{act}/", follow=True)
         assert answer.redirect_chain == [(f"{address}?app=zoiper5", 302)] or "New password on its way" in words(answer)
