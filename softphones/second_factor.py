@@ -7,11 +7,12 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from allauth.account.internal.flows.login import get_authentication_records
+from allauth.mfa import app_settings
 from allauth.mfa.base.internal.flows import post_authentication
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal import flows as recovery_flows
 from allauth.mfa.totp.internal import flows as app_flows
-from allauth.mfa.totp.internal.auth import generate_totp_secret
+from allauth.mfa.totp.internal.auth import format_hotp_value, generate_totp_secret, hotp_value
 from allauth.mfa.utils import decrypt, encrypt
 from allauth.mfa.webauthn.internal import flows as passkey_flows
 from django.conf import settings
@@ -104,6 +105,11 @@ def remove(request: HttpRequest, pk: int) -> Authenticator:
         raise LastFactor
     kept[pk].delete()
     return kept[pk]
+
+
+def app_code(secret: str, at: float) -> str:
+    """What an app that has learned this secret shows at that moment (seconds since 1970)."""
+    return format_hotp_value(hotp_value(secret, int(at // app_settings.TOTP_PERIOD)))
 
 
 def reset(user: User) -> int:
