@@ -2,6 +2,7 @@
 
 import pytest
 import time_machine
+from django.db import transaction
 from django.utils import timezone
 
 from softphones import changes, mirror, search
@@ -57,7 +58,9 @@ def plant(sandbox, account):
             document["owner_id"] = owner.audian_id
         device_id = sandbox.add_device(**document | more)
         with connect(account, urgency=Urgency.PERSON) as client:
-            return mirror.absorb(account, client.device(device_id), timezone.now())
+            known = client.device(device_id)
+        with transaction.atomic():
+            return mirror.absorb(account, known, timezone.now())
 
     return add
 
