@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -81,7 +82,7 @@ def plant(sandbox, account) -> Callable[..., Softphone]:
         if owner:
             document["owner_id"] = owner.audian_id
         device_id = sandbox.add_device(**document | more)
-        with connect(account, urgency=Urgency.PERSON) as client:
+        with connect(account, urgency=Urgency.PERSON) as client, transaction.atomic():
             softphone = mirror.absorb(account, client.device(device_id), timezone.now())
         sandbox.calls.clear()
         return softphone
