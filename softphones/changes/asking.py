@@ -257,8 +257,9 @@ def decline(*, change: Change, by: User, ip: str | None = None, now: datetime) -
     """
     with transaction.atomic():
         # What is on its way, or may have arrived, has to be looked after first.
-        ending = _asked_together(_held(change)).filter(Q(state=State.HELD) | Q(state=State.QUEUED, tried_at=None))
-        number = ending.filter(folded_into=None).count()
+        may_end = Q(state=State.HELD) | Q(state=State.QUEUED, tried_at=None)
+        ending = list(_asked_together(_held(change)).filter(may_end).select_for_update().order_by("pk"))
+        number = sum(wish.folded_into_id is None for wish in ending)
         end(ending, State.FAILED, now, error=_("The charges were declined."), decided_by=by, decided_at=now, quote=None)
         _record("charges:declined", change, by, ip, now, count=number)
     change.refresh_from_db()

@@ -24,7 +24,10 @@ def waiting() -> list[int]:
 def could_go(account: Account) -> bool:
     """Whether something could be sent at this moment."""
     now = clock.now()
-    return not Pause.objects.filter(account=account, until__gt=now).exists() and due(account, now).exists()
+    trouble = Pause.objects.filter(account=account).first()
+    if trouble:
+        return trouble.until <= now and ready(account).exists()
+    return due(account, now).exists()
 
 
 def ready(account: Account) -> QuerySet[Change]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
@@ -82,7 +83,9 @@ def plant(sandbox, account) -> Callable[..., Softphone]:
         document = {"name": name, "device_type": "softphone", "enabled": True, "sip": sip}
         device_id = sandbox.add_device(**document | more)
         with connect(account, urgency=Urgency.PERSON) as client:
-            softphone = mirror.absorb(account, client.device(device_id), timezone.now())
+            found = client.device(device_id)
+        with transaction.atomic():
+            softphone = mirror.absorb(account, found, timezone.now())
         sandbox.calls.clear()
         return softphone
 

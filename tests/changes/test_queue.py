@@ -5,10 +5,11 @@ import time
 
 import pytest
 from django.db import connections
+from django.db.models.signals import pre_save
 from django.utils import timezone
 
 from softphones import changes, leases
-from softphones.models import AuditEvent, Change, Lease, Pause
+from softphones.models import AuditEvent, Change, Lease, Pause, Softphone
 from tests.changes.conftest import again, softphones_of, writes
 
 State = Change.State
@@ -239,6 +240,24 @@ def test_a_fault_of_the_portal_costs_one_row_only(sandbox, account, create, drai
     Change.objects.filter(pk=broken.pk).update(values={"no_such_field": 1})
     assert drain().failed == 1
     assert "fault of its own" in again(broken).error
+    assert again(good).state == State.DONE
+
+
+def test_an_answer_that_cannot_be_stored_costs_one_row_only(sandbox, plant, ask, create, drain):
+    cursed = plant()
+    ask.rename(cursed, "Lobby")
+    good = create()
+
+    def forbid(sender, instance, **kwargs):
+        if instance.pk == cursed.pk:
+            raise ValueError
+
+    pre_save.connect(forbid, sender=Softphone)
+    try:
+        drained = drain()
+    finally:
+        pre_save.disconnect(forbid, sender=Softphone)
+    assert (drained.done, drained.failed) == (1, 1)
     assert again(good).state == State.DONE
 
 

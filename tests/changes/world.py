@@ -238,7 +238,9 @@ class World:
         device = self.sandbox.add_device(name="Planted", device_type="softphone", enabled=True, sip=sip, theirs="kept")
         self.extra[device] = "kept"
         with connect(self.account, urgency=Urgency.PERSON) as client:
-            return mirror.absorb(self.account, client.device(device), timezone.now() - timedelta(seconds=1))
+            found = client.device(device)
+        with transaction.atomic():
+            return mirror.absorb(self.account, found, timezone.now() - timedelta(seconds=1))
 
     def _phone(self, which: int) -> Softphone:
         phone = self.phones[which % len(self.phones)]
