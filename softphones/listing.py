@@ -6,11 +6,9 @@ Each filter and order has an index, so that a page costs the same for 100 and fo
 from dataclasses import dataclass
 
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce
 
 from softphones import changes, paging, search
 from softphones.models import Account, Change, Pause, Softphone, SyncRun
-from softphones.models.mirror import NEVER
 
 State = Change.State
 #: What `order` may be: the column to page by. A minus in front turns it round.
@@ -52,9 +50,7 @@ def page(account: Account, filter: Filter, *, order: str = "name", **marks: str)
     """One page of them (`marks`: after, before), and whether the search found more than it tells."""
     rows, capped = softphones(account, filter)
     column = ORDERS.get(order.removeprefix("-"), "name")
-    if column == "last_seen":
-        rows = rows.annotate(last_seen=Coalesce("seen_at", NEVER))
-    rows = rows.select_related("account", "owner").defer("password")
+    rows = rows.select_related("owner").defer("password")
     return paging.page_by(column, rows, descending=order.startswith("-"), **marks), capped
 
 
