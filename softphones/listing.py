@@ -99,7 +99,8 @@ def _found(account: Account, rows: QuerySet[Softphone], filter: Filter) -> tuple
     if filter.state == "gone":  # the word index knows only what is there
         return rows.filter(name__icontains=filter.text), False
     found = search.find(account=account, text=filter.text)
-    return rows.filter(Q(owner__in=found.owners) | Q(pk__in=found.softphones)), found.capped
+    some = rows.filter(Q(owner__in=found.owners) | Q(pk__in=found.softphones))
+    return search.with_words(some, filter.text), found.capped
 
 
 def trouble(account: Account) -> Trouble:

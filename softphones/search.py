@@ -65,6 +65,15 @@ def find(*, account: Account, text: str, most: int = MOST) -> Found:
     return Found(ids["owner"], ids["softphone"], capped=len(keys) > most)
 
 
+def with_words(softphones: QuerySet[Softphone], text: str) -> QuerySet[Softphone]:
+    """Those of these softphones for which each word of `text` begins a word of their own or of their person."""
+    for word in split(text)[:MOST_WORDS]:
+        words = _beginning(word[:LONGEST])
+        own, persons = words.filter(softphone=OuterRef("pk")), words.filter(owner=OuterRef("owner"))
+        softphones = softphones.filter(Exists(own) | Exists(persons))
+    return softphones
+
+
 def _beginning(word: str) -> QuerySet[SearchWord]:
     # A range and not LIKE, which is a range by the index only under some collations; the column is compared by code point.
     return SearchWord.objects.filter(word__gte=word, word__lt=word + _LAST_LETTER)

@@ -10,6 +10,7 @@ from portal.fields import CodePointField, EncryptedTextField
 from softphones.models.account import Account
 from softphones.models.people import User
 
+
 class Owner(models.Model):
     """Mirror of an Audian user: somebody a softphone belongs to."""
 
