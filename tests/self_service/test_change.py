@@ -113,7 +113,10 @@ def test_one_that_costs_something_waits_for_the_company(sandbox, browser, accoun
     change = rename()
     drain()
     assert "your company has to agree to the charge first" in words(card(browser.get(f"/changes/{change.pk}/")))
-    assert "accept or decline" in words(staff_browser(account, "admin").get(f"/acme/changes/{change.pk}/"))
+    for role, decides in (("admin", True), ("helpdesk", False)):
+        page = staff_browser(account, role).get(f"/acme/changes/{change.pk}/")
+        assert "accept or decline" in words(card(page))
+        assert ("See what it costs" in words(card(page))) == decides
 
 
 def test_a_page_that_asked_for_it_is_loaded_anew_when_the_change_has_ended(browser, rename, drain):
