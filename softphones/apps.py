@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core import checks
 from django.db.models.signals import post_migrate
 
 
@@ -6,6 +7,8 @@ class SoftphonesConfig(AppConfig):
     name = "softphones"
 
     def ready(self):
+        from portal.checks import servers
         from softphones.configuration import after_migrate
 
+        checks.register(servers, deploy=True)
         post_migrate.connect(after_migrate, sender=self)

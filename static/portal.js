@@ -145,7 +145,7 @@
   document.addEventListener("htmx:afterSettle", (event) => {
     const part = event.detail.elt;
     fresh(part);
-    copyWhatWasAskedFor();
+    if (part.id === "path") copyWhatWasAskedFor(); // the light may have come first
     if (part.matches(".code.drawn")) part.scrollIntoView({ block: "nearest" });
   });
   keepOpened();

@@ -27,6 +27,7 @@ from softphones.people import Verdict, browsers
 
 SIGN_IN, PROOF = SignInCode.Purpose.SIGN_IN, SignInCode.Purpose.PROOF
 _PENDING = {SIGN_IN: "signing_in", PROOF: "proving"}
+_LONGEST_NEXT = 2000  # a session keeps it
 _SAME_MAIL = 60  # seconds in which several acts that want proof share one mail
 
 
@@ -216,4 +217,5 @@ def _next(request):
 
 
 def _safe(next):
-    return next if next and get_adapter().is_safe_url(next) else resolve_url(settings.LOGIN_REDIRECT_URL)
+    good = 0 < len(next) <= _LONGEST_NEXT and get_adapter().is_safe_url(next)
+    return next if good else resolve_url(settings.LOGIN_REDIRECT_URL)

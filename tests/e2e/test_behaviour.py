@@ -1,5 +1,7 @@
 """What only a browser can show: copying where browsers differ, live parts, lapsing codes, keyboard, zoom, no JavaScript."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
@@ -100,16 +102,34 @@ def test_a_code_lapses_on_the_screen_and_a_new_one_is_one_press_away(set_up, set
     expect(page.locator("#code svg[role=img]")).to_be_visible()
 
 
+def test_a_password_that_is_shown_does_not_stay_on_the_screen(set_up, alices_phone):
+    alice = set_up()
+    alice.page.clock.install()
+    alice.page.reload()
+    password_row(alice.page).get_by_role("button", name="Show").first.click()
+    expect(password_row(alice.page).locator("code")).to_have_text(alices_phone.password)
+    alice.page.clock.run_for(1_000)  # htmx settles what came in
+    alice.page.clock.fast_forward("05:01")
+    expect(password_row(alice.page).get_by_role("button", name="Show").first).to_be_visible()
+    assert alices_phone.password not in alice.page.content()
+
+
 def test_nobody_is_asked_while_the_page_is_hidden_and_at_once_when_it_is_seen_again(set_up):
     page = set_up().page
+    page.clock.install()
+    page.reload()
     expect(page.get_by_text("Waiting for your phone to connect…")).to_be_visible()
+    page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/light/" in request.url else None)
     with becoming_hidden(page):
-        page.wait_for_timeout(4000)
+        page.clock.run_for(10_000)
         assert asked == []
-    page.wait_for_timeout(500)
-    assert len(asked) == 1
+    page.wait_for_timeout(300)
+    assert len(asked) == 1, "the clock stands still: only being seen again can have made it look"
+    page.clock.run_for(3_500)
+    page.wait_for_timeout(300)
+    assert len(asked) == 2
 
 
 def test_times_are_in_the_viewers_own_zone_with_its_name(visitor, portal, alices_phone):
