@@ -70,6 +70,8 @@ def _waiting(change: Change, now: datetime) -> Progress:
         seconds = ceil((carrier.next_attempt_at - now).total_seconds())
         sentence = _("%(error)s The next try is in %(seconds)d s.") % {"error": carrier.error, "seconds": seconds}
         return Progress("waiting", place, sentence)
+    if carrier.tried_at:
+        return Progress("waiting", place, _("Audian's answer got lost. The portal looks whether it was done."))
     before = place - 1
     if not before:
         return Progress("waiting", place, _("Waiting: next in the queue."))
