@@ -128,6 +128,7 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 60 * 60 * 12
 SESSION_COOKIE_NAME = "__Host-session" if _served_on_tls else "session"
+CSRF_FAILURE_VIEW = "softphones.views.sign_in.stale"
 CSRF_COOKIE_NAME = "__Host-csrf" if _served_on_tls else "csrf"
 SECURE_SSL_REDIRECT = _served_on_tls
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]

@@ -83,6 +83,23 @@ def password(request):
     return _page(request, "account/password.html", form, next=_next(request))
 
 
+ENTRANCES = {"account_login", "sign_in_code", "sign_in_password"}
+
+
+def stale(request, reason=""):
+    """A form whose CSRF token is no longer good (Django's CSRF_FAILURE_VIEW): nothing was carried out.
+
+    Signing in gives every tab a new token. A sign-in page that was left open in another tab then goes on to where it wanted,
+    and a page whose button htmx pressed is loaded anew, so that the next press works.
+    """
+    if request.user.is_authenticated and request.resolver_match.url_name in ENTRANCES:
+        return redirect(_next(request))
+    response = render(request, "403_csrf.html", status=403)
+    if request.htmx:
+        response["HX-Refresh"] = "true"
+    return response
+
+
 @login_not_required
 @never_cache
 @require_POST
