@@ -1,10 +1,11 @@
-"""One measurement in a process of its own: `python -m benchmarks.measure bare|mirror`. Prints one JSON object."""
+"""One measurement in a process of its own: `python -m benchmarks.measure bare|mirror|drain`. Prints one JSON object."""
 
 import json
 import re
 import resource
 import sys
 import time
+from collections import Counter
 
 import django
 import requests
@@ -65,6 +66,38 @@ def mirror() -> dict:
     return {"seconds": seconds, "written": written} | numbers
 
 
+def drain() -> dict:
+    """Half creates, half renamings of what is there: queued as an import does it, then sent with one drain after the other."""
+    from django.conf import settings
+    from django.utils import timezone
+
+    from softphones import changes
+    from softphones import mirror as room
+    from softphones.configuration import account_from_environment
+    from softphones.models import Softphone
+
+    account = account_from_environment()
+    room.run(account, timezone.now())
+    time.sleep(settings.API_BUCKET_SIZE / settings.API_TOKENS_PER_SECOND)  # until the buckets are full again
+    phones = list(Softphone.objects.present())
+    for number, phone in enumerate(phones):
+        wish = {"by": None, "urgent": False, "now": timezone.now()}
+        changes.create(account=account, name=f"New phone {number}", **wish)
+        changes.update(softphone=phone, values={"name": f"Name {number}"}, seen={"name": phone.name}, **wish)
+    before, begun, done = _calls(settings.AUDIAN_API_URL), time.perf_counter(), 0
+    while (drained := changes.drain(account=account)).left:
+        done += drained.done
+    done += drained.done
+    seconds = time.perf_counter() - begun
+    calls = _calls(settings.AUDIAN_API_URL) - before
+    return {"seconds": seconds, "wishes": 2 * len(phones), "done": done, "calls": calls.total(), "refused": calls["429"]}
+
+
+def _calls(url: str) -> Counter:
+    """The calls that the sandbox counted, by status."""
+    return Counter(requests.get(url.removesuffix("/v2") + "/sandbox", timeout=5).json()["calls_by_status"])
+
+
 def peak_megabytes() -> float:
     """The most memory this process ever held; Linux counts it in kibibytes, macOS in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
@@ -73,5 +106,5 @@ def peak_megabytes() -> float:
 
 if __name__ == "__main__":
     django.setup()
-    measured = {"bare": bare, "mirror": mirror}[sys.argv[1]]()
+    measured = {"bare": bare, "mirror": mirror, "drain": drain}[sys.argv[1]]()
     print(json.dumps(measured | {"peak": peak_megabytes()}))

@@ -33,9 +33,12 @@ class Stage:
 
 
 @contextmanager
-def stage(*, devices: int, latency_ms: int = 0) -> Iterator[Stage]:
-    """A sandbox without rate limit and an empty portal without pacing, both gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="softphone-portal-benchmark-") as folder, _sandbox(devices, latency_ms) as told:
+def stage(*, devices: int, latency_ms: int = 0, rate_limit: bool = False) -> Iterator[Stage]:
+    """A sandbox and an empty portal, both gone afterwards; with `rate_limit` the documented buckets and our own pacing."""
+    with (
+        tempfile.TemporaryDirectory(prefix="softphone-portal-benchmark-") as folder,
+        _sandbox(devices, latency_ms, rate_limit) as told,
+    ):
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "DJANGO_SETTINGS_MODULE": "portal.settings",
@@ -49,16 +52,18 @@ def stage(*, devices: int, latency_ms: int = 0) -> Iterator[Stage]:
             "AUDIAN_API_URL": told["url"],
             "AUDIAN_ACCOUNT_ID": told["account_id"],
             "AUDIAN_API_KEY": told["api_key"],
-            "API_BUCKET_SIZE": "0",
         }
+        if not rate_limit:
+            environment["API_BUCKET_SIZE"] = "0"
         migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
         subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
         yield Stage(environment)
 
 
 @contextmanager
-def _sandbox(devices: int, latency_ms: int) -> Iterator[dict[str, str]]:
-    arguments = ["--port=0", f"--devices={devices}", f"--latency-ms={latency_ms}", "--rate-limit=off"]
+def _sandbox(devices: int, latency_ms: int, rate_limit: bool) -> Iterator[dict[str, str]]:
+    limit = "on" if rate_limit else "off"
+    arguments = ["--port=0", f"--devices={devices}", f"--latency-ms={latency_ms}", f"--rate-limit={limit}"]
     command = [sys.executable, "manage.py", "audian_sandbox", *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:

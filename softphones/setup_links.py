@@ -16,11 +16,12 @@ from typing import Literal
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.urls import reverse
 
 from softphones import audit
 from softphones.models import SetupLink, Softphone, User
+from softphones.sip_settings import new_passwords
 
 SESSION_KEY = "setup_links"  # ids of the links that this browser opened
 KEPT_AT_MOST = 20
@@ -135,7 +136,8 @@ def _hash(token: str) -> str:
 
 def _usable(token: str) -> QuerySet[SetupLink]:
     """The link of this token, if it is not revoked and its phone may still be shown to whoever drew it."""
-    return SetupLink.objects.select_related("softphone__account", "softphone__owner", "made_by").filter(
+    links = SetupLink.objects.select_related("softphone__account", "softphone__owner", "made_by")
+    return links.exclude(Exists(new_passwords().filter(softphone=OuterRef("softphone")))).filter(
         token_hash=_hash(token),
         revoked_at=None,
         made_by__is_active=True,

@@ -7,9 +7,10 @@ import logging
 
 from celery import shared_task
 from celery.signals import worker_init
+from django.conf import settings
 from django.utils import timezone
 
-from softphones import leases, limits, mail, mirror, people
+from softphones import changes, leases, limits, mail, mirror, people
 from softphones.configuration import at_start
 from softphones.models import Account
 from softphones.wake import wake
@@ -28,22 +29,30 @@ def mirror_accounts(**kwargs) -> None:
 
 @shared_task
 def mirror_account(*, account_id: int, **kwargs) -> None:
-    """Look at one account, unless somebody is doing it already."""
+    """Look at one account, unless somebody is doing it already; what was held and then released goes."""
     account = Account.objects.filter(pk=account_id).first()
     if account:
-        mirror.run(account, timezone.now())
+        mirror.run(account, timezone.now(), accept_removals=mirror.released(account))
+
+
+@shared_task
+def push_changes(*, account_id: int, **kwargs) -> None:
+    """Send what waits in one account for a while, unless somebody is doing it already; then let others have their turn."""
+    account = Account.objects.filter(pk=account_id).first()
+    if account and changes.drain(account=account).more:
+        wake(push_changes, account_id=account_id)
 
 
 @shared_task
 def send_messages(**kwargs) -> None:
-    """Send the mails that are due."""
-    mail.send_due(timezone.now())
+    """Send the mails that are due, and those that are soon."""
+    mail.send_for(settings.MESSAGE_STAY)
 
 
 @shared_task
 def sweep(**kwargs) -> None:
     """Every 30 seconds: whatever is due and whose wake-up was lost. One step that fails leaves the others alone."""
-    for step in (_send, _mirror_overdue, _forget):
+    for step in (_send, _push_due, _mirror_overdue, _forget):
         try:
             step()
         except Exception:
@@ -53,6 +62,11 @@ def sweep(**kwargs) -> None:
 
 def _send() -> None:
     mail.send_due(timezone.now())
+
+
+def _push_due() -> None:
+    for account_id in changes.waiting():
+        wake(push_changes, account_id=account_id)
 
 
 def _mirror_overdue() -> None:

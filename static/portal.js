@@ -86,12 +86,31 @@
     copy(button, { quietly: true });
   }
 
+  /* "/" leads to the search; the arrow keys walk through what it found. */
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const field = document.querySelector("[data-find]");
+    if (event.key === "/" && field && !event.target.closest?.("input, textarea, select, [contenteditable]")) {
+      event.preventDefault();
+      field.focus();
+      field.select();
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const hits = [...document.querySelectorAll("[data-hit]")];
+      const at = hits.indexOf(event.target);
+      if (!hits.length || (at < 0 && event.target !== field)) return;
+      event.preventDefault();
+      const next = at + (event.key === "ArrowDown" ? 1 : -1);
+      (next < 0 ? field : hits[Math.min(next, hits.length - 1)]).focus();
+    }
+  });
+
   /* Times in the viewer's own zone, with its name. */
   function showTimes(root) {
     for (const time of root.querySelectorAll("time[data-time]")) {
       const at = new Date(time.dateTime);
       const today = at.toDateString() === new Date().toDateString();
-      const day = today ? {} : { day: "numeric", month: "short" };
+      const year = at.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" };
+      const day = today ? {} : { day: "numeric", month: "short", ...year };
       time.textContent = at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
     }
   }
@@ -156,7 +175,8 @@
   for (const trouble of ["htmx:responseError", "htmx:sendError"])
     document.addEventListener(trouble, (event) => {
       if (event.target.matches("[data-live]")) {
-        if (++blindLooks >= 2) say(words.sayBlind, { seen: true });
+        if (event.detail.xhr?.status === 404) location.reload(); // what the page shows is gone
+        else if (++blindLooks >= 2) say(words.sayBlind, { seen: true });
         return;
       }
       afterShowing = null;
@@ -180,6 +200,21 @@
     if (document.activeElement !== document.body) return;
     (part.matches("[tabindex]") ? part : part.querySelector("a.button, button"))?.focus({ preventScroll: true });
   }
+
+  /* The server has something said (HX-Trigger): a change came into another state. */
+  document.addEventListener("say", (event) => say(event.detail.value));
+
+  /* Passkeys: allauth's scripts, which are there once all of the page is, do the talking. */
+  document.addEventListener("DOMContentLoaded", () => {
+    const call = document.querySelector("[data-passkey]")?.dataset.passkey;
+    const ids = { add: "passkey-button", authenticate: "passkey-button", credential: "id_credential", data: "passkey-options" };
+    if (call) allauth.webauthn.forms[call]({ ids });
+  });
+  /* A passkey that was refused, or that the browser could not make: allauth's script tells. */
+  document.addEventListener("allauth.error", (event) => {
+    event.preventDefault();
+    for (const note of document.querySelectorAll("[data-passkey-failed]")) note.hidden = false;
+  });
 
   function fresh(root) { showTimes(root); showTicks(document); watchLapsing(root); }
   document.addEventListener("htmx:afterSettle", (event) => {

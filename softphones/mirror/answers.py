@@ -5,6 +5,7 @@ from datetime import datetime
 from softphones import search
 from softphones.audian.documents import DeviceDocument
 from softphones.mirror.devices import CREDENTIALS, columns, created_by_us, owner_ids, revoke_links
+from softphones.mirror.removals import bury
 from softphones.models import Account, Softphone
 
 
@@ -29,3 +30,20 @@ def absorb(account: Account, document: DeviceDocument, now: datetime) -> Softpho
     search.remove(Softphone, [row.pk])
     search.add(account, [row])
     return row
+
+
+def confirm_password(softphone: Softphone, password: str) -> None:
+    """Audian took this password, though its answer did not repeat it (the vendor's page shows such answers)."""
+    softphone.password = password
+    softphone.save(update_fields=["password"])
+
+
+def forget_password(softphone: Softphone) -> None:
+    """Its password is unknown until a GET tells: a new one is on its way, or nobody knows whether it arrived."""
+    softphone.password, softphone.checked_at = None, None
+    softphone.save(update_fields=["password", "checked_at"])
+
+
+def forget(softphone: Softphone, now: datetime) -> None:
+    """Audian no longer has this device, in the caller's transaction; its secrets, links and words go."""
+    bury(Softphone, [softphone.pk], now)

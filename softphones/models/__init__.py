@@ -1,6 +1,6 @@
 from softphones.models.account import Account, ApiToken, Bucket, Lease
 from softphones.models.audit import AuditEvent
-from softphones.models.changes import Change
+from softphones.models.changes import Change, Pause
 from softphones.models.links import SetupLink
 from softphones.models.messages import Message
 from softphones.models.mirror import Owner, SearchWord, Softphone, SyncRun
@@ -16,6 +16,7 @@ __all__ = [
     "Membership",
     "Message",
     "Owner",
+    "Pause",
     "SearchWord",
     "SetupLink",
     "SignInCode",

@@ -75,8 +75,10 @@ def zoiper_link(request: HttpRequest) -> HttpResponse:
 
 def _document(request: HttpRequest, token: str, tongue: Tongue) -> HttpResponse:
     link = setup_links.fetch_by_app(token=token, ip=client_ip(request), agent=_agent(request), now=timezone.now())
-    content = tongue.write(settings_for(link.softphone)) if link else tongue.refuse()
-    return HttpResponse(content, status=200 if link else DEAD, content_type="application/xml; charset=utf-8")
+    sip = settings_for(link.softphone) if link else None
+    good = sip is not None and sip.password is not None  # a new one may have been asked for this very moment
+    content = tongue.write(sip) if good else tongue.refuse()
+    return HttpResponse(content, status=200 if good else DEAD, content_type="application/xml; charset=utf-8")
 
 
 def _page(request: HttpRequest, token: str) -> HttpResponse:

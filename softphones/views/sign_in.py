@@ -105,7 +105,7 @@ def stale(request, reason=""):
 @require_POST
 def sign_out(request):
     if request.user.is_authenticated:
-        audit.record(act="person:signed_out", actor=request.user, ip=audit.client_ip(request))
+        audit.record_for_each_account(act="person:signed_out", actor=request.user, ip=audit.client_ip(request))
     logout(request)
     return redirect("account_login")
 
@@ -126,7 +126,7 @@ def confirm(request):
         del request.session[_PENDING[PROOF]]
         people.mark_proof(request, now=now)
         people.link_owners(user=request.user, address=pending["address"], ip=ip, now=now)
-        audit.record(act="person:confirmed", actor=request.user, ip=ip, now=now)
+        audit.record_for_each_account(act="person:confirmed", actor=request.user, ip=ip, now=now)
         response = redirect(next)
         browsers.remember(response, request, pending["address"])
         return response
@@ -144,7 +144,7 @@ def set_password(request):
     if form.is_valid():
         form.save()
         update_session_auth_hash(request, request.user)
-        audit.record(act="person:password_set", actor=request.user, ip=audit.client_ip(request))
+        audit.record_for_each_account(act="person:password_set", actor=request.user, ip=audit.client_ip(request))
         messages.success(request, _("Your password is set. Everywhere else you are signed out."))
         return redirect("set_password")
     return _page(request, "account/set_password.html", form)

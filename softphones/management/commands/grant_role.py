@@ -5,7 +5,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 
-from softphones import audit, people
+from softphones import audit, people, second_factor
 from softphones.configuration import account_from_environment
 from softphones.management.answer import AnsweringCommand, CommandFailed
 from softphones.models import Account, Membership
@@ -22,15 +22,22 @@ class Command(AnsweringCommand):
         parser.add_argument("--account", required=True, metavar="SLUG")
         parser.add_argument("--role", required=True, choices=Role.values)
         parser.add_argument("--revoke", action="store_true", help="Take the role away: staff stay users, users lose access.")
+        parser.add_argument(
+            "--reset-second-factor",
+            action="store_true",
+            help="Forget the person's app, passkeys and recovery codes: they enrol anew at their next visit to a staff page.",
+        )
 
-    def answer(self, *, email, account, role, revoke, **options):
+    def answer(self, *, email, account, role, revoke, reset_second_factor, **options):
         account_from_environment()
         address, account = _address(email), _account(account)
         with transaction.atomic():
             before = Membership.objects.filter(account=account, user=people.user_with(address)).first()
             act = _revoke if revoke else _grant
             after, message = act(address, account, role, before)
-        changed = (before and before.role) != after
+            reset = reset_second_factor and _reset_second_factor(address, account)
+        changed = (before and before.role) != after or reset
+        message += " The second factor is reset." if reset else ""
         return {"email": address, "account": account.slug, "role": after, "changed": changed, "message": message}
 
 
@@ -80,6 +87,15 @@ def _revoke(address, account, role, before):
     return Role.USER.value, f"{address} is no longer {role} in {account.slug}, but a user.{note}"
 
 
+def _reset_second_factor(address, account) -> bool:
+    user = people.user_with(address)
+    if user is None or not second_factor.reset(user):
+        return False
+    data = {"user": user.pk}
+    audit.record(act="second_factor:reset", person=user, account=account, reason="manage.py grant_role", data=data)
+    return True
+
+
 def _record(act, membership, role):
     data = {"user": membership.user_id, "membership": membership.pk, "role": role}
-    audit.record(act=act, account=membership.account, reason="manage.py grant_role", data=data)
+    audit.record(act=act, person=membership.user, account=membership.account, reason="manage.py grant_role", data=data)

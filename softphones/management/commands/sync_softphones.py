@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from softphones import mirror
-from softphones.configuration import account_from_environment
+from softphones.management.accounts import chosen_accounts
 from softphones.management.answer import AnsweringCommand, CommandFailed
 from softphones.models import Account, SyncRun
 
@@ -25,7 +25,7 @@ class Command(AnsweringCommand):
         )
 
     def answer(self, **options) -> dict:
-        runs = [self._run(account, options["accept_removals"]) for account in self._accounts(options["account"])]
+        runs = [self._run(account, options["accept_removals"]) for account in chosen_accounts(options["account"])]
         worst = next(state for state in WORST_FIRST if any(run.state == state for run in runs))
         several = len(runs) > 1
         answer = {"status": str(worst)} | {name: sum(getattr(run, name) for run in runs) for name in NUMBERS}
@@ -33,17 +33,6 @@ class Command(AnsweringCommand):
         if worst != SyncRun.State.COMPLETE:
             raise CommandFailed(message, **answer)
         return answer | {"message": message}
-
-    def _accounts(self, slug: str | None) -> list[Account]:
-        account_from_environment()
-        accounts = Account.objects.order_by("pk")
-        found = list(accounts.filter(slug=slug) if slug else accounts)
-        if not found and slug:
-            known = ", ".join(accounts.values_list("slug", flat=True)) or "none"
-            raise CommandFailed(f"There is no account {slug}. Known accounts: {known}.")
-        if not found:
-            raise CommandFailed("There is no account yet. Set AUDIAN_ACCOUNT_ID and AUDIAN_API_KEY.")
-        return found
 
     def _run(self, account: Account, accept_removals: bool) -> SyncRun:
         last = account.runs.exclude(state=SyncRun.State.RUNNING).order_by("-started_at", "-pk").first()

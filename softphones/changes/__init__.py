@@ -1,0 +1,44 @@
+"""Push: what people asked for -> Audian. The only caller of Audian's writing methods.
+
+A wish is a `Change` row, written in the request's transaction. `drain` sends what waits: it claims a row (commit), calls
+Audian, and records the answer (commit), under a lease whose epoch fences off a process that was replaced meanwhile.
+docs/changes.md says how a wish goes.
+"""
+
+from softphones.changes.asking import (
+    NotPossible,
+    accept,
+    asked,
+    create,
+    decline,
+    delete,
+    new_password,
+    reset_password,
+    try_again,
+    update,
+)
+from softphones.changes.drains import Drained, drain
+from softphones.changes.queue import waiting
+from softphones.changes.telling import Progress, paused, pending, progress
+from softphones.changes.wishes import finished
+
+__all__ = [
+    "Drained",
+    "NotPossible",
+    "Progress",
+    "accept",
+    "asked",
+    "create",
+    "decline",
+    "delete",
+    "drain",
+    "finished",
+    "new_password",
+    "paused",
+    "pending",
+    "progress",
+    "reset_password",
+    "try_again",
+    "update",
+    "waiting",
+]

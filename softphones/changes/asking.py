@@ -1,0 +1,381 @@
+"""What people ask for, written down in their request's transaction. Nothing here calls Audian."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from softphones import audit, mirror, search, setup_links
+from softphones.changes.wishes import ACTS, DELETED, end, family, recorded, unfinished
+from softphones.models import Account, Change, Owner, Softphone, User
+from softphones.wake import wake
+
+Kind, State = Change.Kind, Change.State
+
+# Without the letters and digits that people take for one another.
+LETTERS = "abcdefghjkmnpqrstuvwxyz"
+UNAMBIGUOUS = LETTERS + "ABCDEFGHJKLMNPQRSTUVWXYZ" + "23456789"
+SHORTEST, LONGEST = 5, 32  # audian-api.md section 3
+FIELDS = frozenset({"name", "enabled", "owner_id", "caller_id_number", "caller_id_name"})
+
+
+class NotPossible(Exception):
+    """This can't be asked for now; `str()` is a sentence that says why."""
+
+
+def new_password(length: int = 20) -> str:
+    """A SIP password from the system's random source. Raises ValueError for a length that Audian refuses (5..32)."""
+    if not SHORTEST <= length <= LONGEST:
+        raise ValueError(f"A SIP password has {SHORTEST} to {LONGEST} characters, not {length}.")
+    return "".join(secrets.choice(UNAMBIGUOUS) for _place in range(length))
+
+
+def create(
+    *,
+    account: Account,
+    name: str,
+    owner: Owner | None = None,
+    by: User | None,
+    enabled: bool = True,
+    caller_id_number: str = "",
+    caller_id_name: str = "",
+    username: str = "",
+    password: str = "",
+    urgent: bool = True,
+    key: str = "",
+    batch: str = "",
+    reason: str = "",
+    ip: str | None = None,
+    now: datetime,
+) -> Change:
+    """Ask for a softphone. Writes it (without an Audian id), and the wish, in the caller's transaction.
+
+    An empty username or password is generated. The same `key` of the same asker gives back the same wish, here and in all
+    other acts. `batch` names wishes that stop together when one of them would cost something. Only an urgent wish wakes a
+    worker by itself: who asks for many wakes `push_changes` once.
+    """
+
+    def write() -> Change:
+        chosen = username or _free_username(account)
+        softphone = Softphone.objects.create(
+            account=account,
+            name=name,
+            owner=owner,
+            owner_audian_id=owner.audian_id if owner else "",
+            sip_username=chosen,
+            username_folded=chosen.lower(),
+            enabled=enabled,
+            caller_id_number=caller_id_number,
+            caller_id_name=caller_id_name,
+        )
+        search.add(account, [softphone])
+        values = {
+            "name": name,
+            "enabled": enabled,
+            "owner_id": softphone.owner_audian_id,
+            "caller_id_number": caller_id_number,
+            "caller_id_name": caller_id_name,
+            "username": chosen,
+            "username_generated": not username,
+        }
+        wish = _wish(softphone, Kind.CREATE, by, urgent, key, reason, now)
+        wish.values, wish.password, wish.batch = values, password or new_password(), batch
+        wish.save()
+        _noted(wish, by, ip, now)
+        return wish
+
+    return _once(account, by, key, write)
+
+
+def update(
+    *,
+    softphone: Softphone,
+    values: Mapping[str, Any],
+    seen: Mapping[str, Any],
+    by: User | None,
+    urgent: bool = True,
+    key: str = "",
+    batch: str = "",
+    reason: str = "",
+    ip: str | None = None,
+    now: datetime,
+) -> Change:
+    """Ask for other values. Keys: name, enabled, owner_id (Audian's id, "" for nobody), caller_id_number, caller_id_name.
+
+    `seen` is what the visitor saw: a value that they left as it was is not sent, and one that is another at Audian by
+    then makes the wish fail, with both values. Disabling revokes the links; a new owner means a new password too.
+    Raises NotPossible for a softphone that is gone or being deleted, ValueError for other keys.
+    """
+    if not FIELDS.issuperset({*values, *seen}):
+        raise ValueError(f"Only {', '.join(sorted(FIELDS))} can be changed.")
+    wanted = {field: value for field, value in values.items() if field not in seen or seen[field] != value}
+
+    def write() -> Change:
+        locked, waiting = _locked(softphone)
+        wish = _wish(locked, Kind.UPDATE, by, urgent, key, reason, now)
+        wish.values, wish.seen, wish.batch = wanted, {field: seen[field] for field in wanted if field in seen}, batch
+        if not wanted:
+            wish.state, wish.finished_at = State.DONE, now
+            wish.save()
+            return wish
+        _refuse_if_ending(waiting)
+        changes_owner = wanted.get("owner_id", locked.owner_audian_id) != locked.owner_audian_id
+        if changes_owner:
+            wish.password = new_password()
+        carrier = _unsent(waiting, lambda older: older.kind in (Kind.CREATE, Kind.UPDATE))
+        _put(wish, carrier, locked, waiting)
+        if changes_owner or wanted.get("enabled") is False:
+            setup_links.revoke(softphone=locked, now=now)
+        _noted(wish, by, ip, now)
+        return wish
+
+    return _once(softphone.account, by, key, write)
+
+
+def reset_password(
+    *,
+    softphone: Softphone,
+    by: User | None,
+    reason: str = "",
+    urgent: bool = True,
+    key: str = "",
+    ip: str | None = None,
+    now: datetime,
+) -> Change:
+    """Ask for a new password, which nobody is told here. Revokes all links in the same transaction.
+
+    From now on the portal does not know the softphone's password, until Audian confirmed the new one. Raises NotPossible
+    for a softphone that is gone or being deleted.
+    """
+
+    def write() -> Change:
+        locked, waiting = _locked(softphone)
+        _refuse_if_ending(waiting)
+        wish = _wish(locked, Kind.RESET_PASSWORD, by, urgent, key, reason, now)
+        wish.password = new_password()
+        carrier = _unsent(waiting, lambda older: older.password is not None)
+        _put(wish, carrier, locked, waiting)
+        setup_links.revoke(softphone=locked, now=now)
+        _noted(wish, by, ip, now)
+        return wish
+
+    return _once(softphone.account, by, key, write)
+
+
+def delete(
+    *,
+    softphone: Softphone,
+    by: User | None,
+    reason: str = "",
+    urgent: bool = True,
+    key: str = "",
+    ip: str | None = None,
+    now: datetime,
+) -> Change:
+    """Ask for its end. Revokes all links; what was asked before and is unsent is not sent any more.
+
+    A softphone that Audian was never told of is gone at once. Raises NotPossible for one that is gone already.
+    """
+
+    def write() -> Change:
+        locked, waiting = _locked(softphone)
+        wish = _wish(locked, Kind.DELETE, by, urgent, key, reason, now)
+        ending = next((older for older in waiting if older.kind == Kind.DELETE and not older.folded_into_id), None)
+        unsent = [older for older in waiting if _is_unsent(older) and older.kind != Kind.DELETE]
+        never_made = any(older.kind == Kind.CREATE for older in unsent)
+        _put(wish, ending, locked, waiting)
+        end(family(*unsent).order_by("pk"), State.REPLACED, now, password=None, error=DELETED)
+        setup_links.revoke(softphone=locked, now=now)
+        _noted(wish, by, ip, now)
+        if never_made:
+            mirror.forget(locked, now)
+            end([wish], State.DONE, now)
+        return wish
+
+    return _once(softphone.account, by, key, write)
+
+
+def asked(*, account: Account, by: User | None, key: str) -> Change | None:
+    """The wish that the same asker asked for with the same key, if there is one."""
+    return Change.objects.filter(account=account, key=_key(by, key)).first() if key else None
+
+
+def try_again(*, change: Change, by: User | None, mine_anyway: bool = False, ip: str | None = None, now: datetime) -> Change:
+    """Send a failed wish once more; `mine_anyway` whatever Audian has by now. Returns the wish.
+
+    Raises NotPossible if it has not failed, or if its softphone is gone or being deleted.
+    """
+    with transaction.atomic():
+        softphone, waiting = _locked(change.softphone)
+        carrier = Change.objects.select_for_update().get(pk=change.folded_into_id or change.pk)
+        if carrier.state != State.FAILED:
+            raise NotPossible(_("This has not failed, so there is nothing to try again."))
+        if carrier.kind != Kind.DELETE:
+            _refuse_if_ending(waiting)
+        again = {"state": State.QUEUED, "urgent": True, "attempts": 0, "troubles": 0, "next_attempt_at": None, "error": ""}
+        again |= {"conflict": {}, "finished_at": None, "quote": None, "accepted": None}
+        if mine_anyway:
+            again["seen"] = {}
+        family(carrier).update(**again)
+        changes_owner = carrier.kind == Kind.UPDATE and family(carrier).filter(values__has_key="owner_id").exists()
+        if carrier.kind == Kind.RESET_PASSWORD or changes_owner:
+            carrier.password = new_password()
+            carrier.save(update_fields=["password"])
+            mirror.forget_password(softphone)
+            setup_links.revoke(softphone=softphone, now=now)
+        change.refresh_from_db()
+        _record("change:tried_again", change, by, ip, now)
+        wake("push_changes", account_id=change.account_id)
+    return change
+
+
+def accept(*, change: Change, by: User, ip: str | None = None, now: datetime) -> int:
+    """Agree to the charges that Audian asks for this wish and all others of its batch. Returns how many go on.
+
+    None of them costs more than this quote without somebody being asked again. Raises NotPossible if nothing is asked.
+    """
+    with transaction.atomic():
+        held = _held(change)
+        going = _asked_together(held)
+        going.update(accepted=held.quote, decided_by=by, decided_at=now)
+        number = going.filter(folded_into=None).count()
+        going.filter(state=State.HELD).update(state=State.QUEUED, quote=None, next_attempt_at=None)
+        _record("charges:accepted", change, by, ip, now, count=number)
+        wake("push_changes", account_id=change.account_id)
+    change.refresh_from_db()
+    return number
+
+
+def decline(*, change: Change, by: User, ip: str | None = None, now: datetime) -> int:
+    """Refuse the charges that Audian asks for this wish, and for all others of its batch. Returns how many end.
+
+    Raises NotPossible if nothing is asked.
+    """
+    with transaction.atomic():
+        # What is on its way, or may have arrived, has to be looked after first.
+        may_end = Q(state=State.HELD) | Q(state=State.QUEUED, tried_at=None)
+        ending = list(_asked_together(_held(change)).filter(may_end).select_for_update().order_by("pk"))
+        number = sum(wish.folded_into_id is None for wish in ending)
+        end(ending, State.FAILED, now, error=_("The charges were declined."), decided_by=by, decided_at=now, quote=None)
+        _record("charges:declined", change, by, ip, now, count=number)
+    change.refresh_from_db()
+    return number
+
+
+def _held(change: Change) -> Change:
+    held = Change.objects.select_for_update().get(pk=change.folded_into_id or change.pk)
+    if held.state != State.HELD:
+        raise NotPossible(_("Nobody waits for a decision about this any more."))
+    return held
+
+
+def _asked_together(held: Change):
+    if not held.batch:
+        return family(held)
+    batch = Change.objects.filter(account=held.account_id, batch=held.batch, state__in=Change.UNFINISHED)
+    return batch | family(held)
+
+
+def _once(account: Account, by: User | None, key: str, write: Callable[[], Change]) -> Change:
+    """What `write` wrote, or what the same asker with the same key asked before."""
+    same = Change.objects.filter(account=account, key=_key(by, key))
+    if key and (before := same.first()):
+        return before
+    try:
+        with transaction.atomic():
+            return write()
+    except IntegrityError:
+        # Another press of the same button came first; it is committed by now.
+        if key and (before := same.first()):
+            return before
+        raise
+
+
+def _key(by: User | None, key: str) -> str:
+    return f"{by.pk if by else ''}:{key}"[:200] if key else ""
+
+
+def _free_username(account: Account) -> str:
+    """One in the vendor's own style (audian-api.md section 10) that nobody has."""
+    while True:
+        username = "user_" + "".join(secrets.choice(LETTERS + "23456789") for _place in range(10))
+        if not Softphone.objects.filter(account=account, username_folded=username).exists():
+            return username
+
+
+def _wish(softphone: Softphone, kind: Kind, by: User | None, urgent: bool, key: str, reason: str, now: datetime) -> Change:
+    return Change(
+        account_id=softphone.account_id,
+        softphone=softphone,
+        kind=kind,
+        asked_by=by,
+        urgent=urgent,
+        key=_key(by, key),
+        reason=reason[:300],
+        created_at=now,
+    )
+
+
+def _locked(softphone: Softphone) -> tuple[Softphone, list[Change]]:
+    """The softphone and its unfinished wishes, oldest first, locked until the commit. Raises NotPossible if it is gone."""
+    locked = Softphone.objects.select_for_update().get(pk=softphone.pk)
+    if locked.gone_at:
+        raise NotPossible(_("This softphone no longer exists at Audian."))
+    return locked, list(unfinished(locked).select_for_update().order_by("pk"))
+
+
+def _refuse_if_ending(waiting: list[Change]) -> None:
+    if any(older.kind == Kind.DELETE for older in waiting):
+        raise NotPossible(_("This softphone is being deleted."))
+
+
+def _is_unsent(older: Change) -> bool:
+    return older.folded_into_id is None and older.tried_at is None and older.state in (State.QUEUED, State.HELD)
+
+
+def _unsent(waiting: list[Change], fits: Callable[[Change], bool]) -> Change | None:
+    return next((older for older in reversed(waiting) if _is_unsent(older) and fits(older)), None)
+
+
+def _put(wish: Change, carrier: Change | None, softphone: Softphone, waiting: list[Change]) -> None:
+    """Store a wish: in the queue, or folded into an older unsent one, which then carries its password too."""
+    password = wish.password
+    if carrier:
+        wish.folded_into, wish.password, wish.state = carrier, None, carrier.state
+        if password:
+            carrier.password = password
+            carrier.save(update_fields=["password"])
+    wish.save()
+    if carrier and carrier.state == State.HELD:
+        # Another question now: it is asked again.
+        family(carrier).update(state=State.QUEUED, quote=None, next_attempt_at=None)
+        wish.state = State.QUEUED
+    if wish.urgent:
+        # Whoever waits for this wish waits for those before it.
+        Change.objects.filter(pk__in=[older.pk for older in waiting], urgent=False).update(urgent=True)
+        wake("push_changes", account_id=wish.account_id)
+    if password and softphone.audian_id:
+        mirror.forget_password(softphone)
+
+
+def _noted(wish: Change, by: User | None, ip: str | None, now: datetime) -> None:
+    _record(ACTS[wish.kind], wish, by, ip, now, outcome="asked")
+    if wish.kind == Kind.CREATE and wish.urgent:
+        wake("push_changes", account_id=wish.account_id)
+
+
+def _record(act: str, change: Change, by: User | None, ip: str | None, now: datetime, outcome: str = "done", **data) -> None:
+    audit.record(
+        act=act,
+        actor=by,
+        softphone=change.softphone,
+        ip=ip,
+        reason=change.reason,
+        outcome=outcome,
+        data={**recorded(change), **data},
+        now=now,
+    )

@@ -1,0 +1,138 @@
+"""Threads that send: each with a database connection and clients of its own."""
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from django.db import connections
+
+from softphones.audian.client import AudianClient
+from softphones.audian.errors import AudianError
+from softphones.changes.recording import began, record
+from softphones.changes.sending import Job, Outcome, Trouble, fault_of_ours, send
+from softphones.connection import connect
+from softphones.leases import Held, LeaseLost
+from softphones.models import Account, Change
+from softphones.pacing import Urgency
+
+#: `step(name, change)`: called at each named step of the protocol. An exception there counts as the end of the process.
+Step = Callable[[str, Change], object]
+
+
+@dataclass(slots=True)
+class Result:
+    """How a job came out: how many wishes ended how, or why nothing could be written."""
+
+    job: Job
+    ended: Counter = field(default_factory=Counter)
+    lost: BaseException | None = None
+
+
+class Hands:
+    """Threads, started as they are needed. `take_result` is what the caller waits on; close with `stop`.
+
+    `crashed`: a step raised, so nothing may be tidied up behind it.
+    """
+
+    def __init__(self, account: Account, lease: Held, step: Step) -> None:
+        self._account, self._lease, self._step = account, lease, step
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self.under_way: list[Job] = []
+        self.crashed = False
+
+    def give(self, job: Job) -> None:
+        self.under_way.append(job)
+        if len(self.under_way) > len(self._threads):
+            thread = threading.Thread(target=self._work, name=f"changes-{len(self._threads) + 1}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._jobs.put(job)
+
+    def take_result(self, timeout: float) -> Result | None:
+        """A job that has come out, waiting `timeout` seconds at most."""
+        try:
+            result = self._results.get(timeout=max(timeout, 0.001))
+        except queue.Empty:
+            return None
+        self.under_way.remove(result.job)
+        return result
+
+    def stop(self) -> None:
+        """Let the threads finish what they are doing."""
+        for _thread in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        with ExitStack() as stack:
+            stack.callback(connections.close_all)
+            hand = _Hand(self._account, self._lease, self.step, stack)
+            while (job := self._jobs.get()) is not None:
+                try:
+                    self._results.put(Result(job, ended=hand.carry_out(job)))
+                except BaseException as error:  # whatever it is, the drain has to know
+                    self._results.put(Result(job, lost=error))
+
+    def step(self, name: str, change: Change) -> None:
+        """Reach a step of the protocol. A crash there ends the other threads too, as the end of a process would."""
+        if self.crashed:
+            raise SystemExit
+        try:
+            self._step(name, change)
+        except BaseException:
+            self.crashed = True
+            raise
+
+
+class _Hand:
+    """What one thread works with."""
+
+    def __init__(self, account: Account, lease: Held, step: Step, stack: ExitStack) -> None:
+        self._account, self._lease, self._step, self._stack = account, lease, step, stack
+        self._clients: dict[Urgency, AudianClient] = {}
+        self._job: Job | None = None
+
+    def carry_out(self, job: Job) -> Counter:
+        """Send one job and record what came of it. Raises LeaseLost."""
+        self._job = job
+        outcome = self._outcome(job)
+        self._step("answered", job.change)
+        try:
+            ended = self._record(outcome)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            # What can't be recorded must not keep all others from going.
+            ended = self._record(fault_of_ours(error))
+        self._step("recorded", job.change)
+        return ended
+
+    def _record(self, outcome: Outcome) -> Counter:
+        return record(self._job, outcome, self._lease, lambda: self._step("recording", self._job.change))
+
+    def _outcome(self, job: Job) -> Outcome:
+        try:
+            return send(job, self._client(Urgency.PERSON if job.change.urgent else Urgency.BULK))
+        except LeaseLost:
+            raise
+        except AudianError as error:
+            return Trouble(error)
+        except Exception as error:
+            return fault_of_ours(error)
+
+    def _client(self, urgency: Urgency) -> AudianClient:
+        if urgency not in self._clients:
+            client = connect(self._account, urgency=urgency, alive=self._before_call)
+            self._clients[urgency] = self._stack.enter_context(client)
+        return self._clients[urgency]
+
+    def _before_call(self) -> None:
+        """While a call waits for its place, and just before it is made: is it still ours to make?"""
+        began(self._job, self._lease)
+        self._step("calling", self._job.change)

@@ -1,0 +1,121 @@
+"""The queue of an account, as rows: what may be sent next, and what stops all of it."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+
+from softphones import clock, mirror
+from softphones.changes.wishes import family
+from softphones.leases import Held
+from softphones.models import Account, Change, Pause, Softphone
+
+Kind, State = Change.Kind, Change.State
+
+
+def waiting() -> list[int]:
+    """The accounts in which something could be sent now, or was left behind by a drain that died, by their primary keys."""
+    open_ones = Change.objects.filter(state__in=(State.QUEUED, State.SENDING)).filter(account=OuterRef("pk"))
+    accounts = Account.objects.filter(Exists(open_ones)).order_by("pk")
+    left = set(Change.objects.filter(state=State.SENDING).values_list("account", flat=True).distinct())
+    return [account.pk for account in accounts if account.pk in left or could_go(account)]
+
+
+def could_go(account: Account) -> bool:
+    """Whether something could be sent at this moment."""
+    now = clock.now()
+    trouble = Pause.objects.filter(account=account).first()
+    if trouble:
+        return trouble.until <= now and ready(account).exists()
+    return due(account, now).exists()
+
+
+def ready(account: Account) -> QuerySet[Change]:
+    """What its softphone lets go next, whenever it is due; what a person waits for comes first."""
+    queued = Change.objects.filter(account=account, state=State.QUEUED, folded_into=None)
+    held = Change.objects.filter(account=account, state=State.HELD)
+    stopped = list(held.exclude(batch="").values_list("batch", flat=True).distinct())
+    older = Change.objects.filter(account=account, softphone=OuterRef("softphone"), pk__lt=OuterRef("pk"), folded_into=None)
+    # An open question about charges stops what builds upon its answer, and neither a new password nor the end.
+    behind_held = Q(Exists(older.filter(state=State.HELD, kind=Kind.CREATE)), kind__in=(Kind.UPDATE, Kind.RESET_PASSWORD))
+    behind_held |= Q(Exists(older.filter(state=State.HELD)), kind=Kind.UPDATE)
+    return (
+        queued.exclude(batch__in=stopped)
+        .exclude(Exists(older.filter(state__in=(State.QUEUED, State.SENDING))))
+        .exclude(behind_held)
+        .order_by("-urgent", "pk")
+    )
+
+
+def due(account: Account, now: datetime) -> QuerySet[Change]:
+    return ready(account).filter(_due(now))
+
+
+def next_due(account: Account) -> datetime | None:
+    """When the next one of those that wait for their time is due."""
+    return ready(account).aggregate(next=Min("next_attempt_at"))["next"]
+
+
+def claim(account: Account, lease: Held, *, bulk: int, urgent: int, probing: bool, now: datetime) -> list[Change]:
+    """Take up to that many rows of each kind, which nobody else can take then. Raises LeaseLost.
+
+    `probing`: one row finds out whether the account's trouble is over. The one that ran into trouble least often goes,
+    whether it is due or not, so that no single row can keep the others waiting.
+    """
+    with lease.writing():
+        if probing:
+            rows = list(ready(account).order_by("troubles", "-urgent", "pk")[:1])
+        else:
+            rows = list(due(account, now).filter(urgent=True)[: max(urgent, 0)])
+            rows += list(due(account, now).filter(urgent=False)[: max(0, min(bulk, urgent - len(rows)))])
+        taken = []
+        for row in rows:
+            # Somebody may just be folding into it, or ending it.
+            if Change.objects.filter(pk=row.pk, state=State.QUEUED).update(state=State.SENDING, epoch=lease.epoch):
+                Change.objects.filter(folded_into=row).update(state=State.SENDING)
+                taken.append(row.pk)
+        return list(Change.objects.filter(pk__in=taken).order_by("-urgent", "pk"))
+
+
+def take_back(account: Account, lease: Held) -> None:
+    """Queue what a drain that died was sending. Whether it arrived is in doubt if `tried_at` is set."""
+    left = Change.objects.filter(account=account, state=State.SENDING, folded_into=None).exclude(epoch=lease.epoch)
+    for change in left:
+        with lease.writing():
+            family(change).filter(state=State.SENDING).update(state=State.QUEUED, next_attempt_at=None)
+
+
+def pause(account: Account, reason: str, now: datetime, *, wait: float = 0, probing: bool) -> None:
+    """Stop the account's queue, in the caller's transaction: first for a few seconds, then twice as long each time.
+
+    `wait` is what Audian asked for, in seconds.
+    """
+    found = Pause.objects.filter(account=account).first()
+    if found and not probing:
+        return  # a call that was under way when the trouble began
+    found = found or Pause(account=account, since=now, probes=-1)
+    found.probes = min(found.probes + 1, 100)
+    found.reason = reason
+    found.until = now + max(backoff(settings.PAUSE_FIRST, found.probes + 1), timedelta(seconds=wait))
+    found.save()
+
+
+def go_on(account: Account) -> None:
+    """The trouble is over."""
+    Pause.objects.filter(account=account).delete()
+
+
+def backoff(first: float, times: int) -> timedelta:
+    """How long to wait after it failed so many times in a row."""
+    return timedelta(seconds=min(settings.RETRY_MOST, first * 2 ** (min(times, 30) - 1)))
+
+
+def hide_password(softphone: Softphone) -> None:
+    """While a new password is on its way, the old one is not shown to anybody."""
+    on_its_way = Change.objects.filter(softphone=softphone, state__in=Change.UNFINISHED, password__isnull=False)
+    if on_its_way.exclude(kind=Kind.CREATE).exists():
+        mirror.forget_password(softphone)
+
+
+def _due(now: datetime) -> Q:
+    return Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)

@@ -1,0 +1,88 @@
+"""How a wish goes, in words that are true."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
+
+from softphones.changes.wishes import unfinished
+from softphones.models import Account, Change, Pause, Softphone
+
+State = Change.State
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`state`: waiting, paused, sending, done, failed, held or replaced. `place`: its place in the queue, from 1, while it
+    waits. `sentence` says it; `paused_because` is the account's trouble."""
+
+    state: str
+    place: int | None
+    sentence: str
+    paused_because: str = ""
+
+    @property
+    def moves(self) -> bool:
+        """Whether a page has to go on looking."""
+        return self.state in ("waiting", "paused", "sending")
+
+
+def progress(*, change: Change, now: datetime) -> Progress:
+    """How this wish goes as of now; reads the row anew."""
+    change.refresh_from_db()
+    match change.state:
+        case State.QUEUED:
+            return _waiting(change, now)
+        case State.SENDING:
+            return Progress("sending", None, _("Being sent to Audian."))
+        case State.DONE:
+            return Progress("done", None, _("Done: Audian confirmed it."))
+        case State.HELD:
+            return Progress("held", None, _("Audian charges for this. An administrator has to accept or decline the charges."))
+        case State.REPLACED:
+            sentence = change.error or gettext_noop("A newer wish took its place before it was sent.")
+            return Progress("replaced", None, _(sentence))
+    return Progress("failed", None, change.error)
+
+
+def pending(softphone: Softphone) -> Change | None:
+    """The newest wish for this softphone that has not come to its end."""
+    return unfinished(softphone).order_by("-pk").first()
+
+
+def paused(account: Account) -> Pause | None:
+    """The trouble for which this account's wishes wait; None if there is none, or nothing waits."""
+    waits = Change.objects.filter(account=account, state__in=(State.QUEUED, State.SENDING))
+    found = Pause.objects.filter(account=account).first()
+    return found if found and waits.exists() else None
+
+
+def _waiting(change: Change, now: datetime) -> Progress:
+    place = _place(change)
+    if trouble := paused(change.account):
+        sentence = _("Waiting. Nothing is lost: it goes on as soon as Audian can be reached again. %(reason)s")
+        return Progress("paused", place, sentence % {"reason": trouble.reason}, trouble.reason)
+    carrier = change.folded_into or change
+    if carrier.attempts and carrier.next_attempt_at and carrier.next_attempt_at > now:
+        seconds = ceil((carrier.next_attempt_at - now).total_seconds())
+        sentence = _("%(error)s The next try is in %(seconds)d s.") % {"error": carrier.error, "seconds": seconds}
+        return Progress("waiting", place, sentence)
+    if carrier.tried_at:
+        return Progress("waiting", place, _("Audian's answer got lost. The portal looks whether it was done."))
+    before = place - 1
+    if not before:
+        return Progress("waiting", place, _("Waiting: next in the queue."))
+    sentence = ngettext("Waiting: %(before)d change goes first.", "Waiting: %(before)d changes go first.", before)
+    return Progress("waiting", place, sentence % {"before": before})
+
+
+def _place(change: Change) -> int:
+    carrier = change.folded_into or change
+    first = Q(pk__lt=carrier.pk, urgent=carrier.urgent)
+    if not carrier.urgent:
+        first |= Q(urgent=True)
+    queue = Change.objects.filter(account=change.account_id, state=State.QUEUED, folded_into=None)
+    return queue.filter(first).count() + 1

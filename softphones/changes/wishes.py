@@ -1,0 +1,84 @@
+"""Wishes of one softphone that go together: a carrier, and those that were folded into it while it was unsent."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.dispatch import Signal
+from django.utils.translation import gettext_noop
+
+from softphones import audit
+from softphones.models import Change, Softphone
+
+#: Sent with each `change` that came to its end, in the transaction that says so. A receiver that raises is logged.
+finished = Signal()
+
+ACTS = {
+    Change.Kind.CREATE: "softphone:created",
+    Change.Kind.UPDATE: "softphone:changed",
+    Change.Kind.RESET_PASSWORD: "password:reset",
+    Change.Kind.DELETE: "softphone:deleted",
+}
+DELETED = gettext_noop("The softphone was deleted before this was sent.")
+
+
+def recorded(wish: Change) -> dict[str, str | int]:
+    """What the audit says of a wish: of an update also which fields, never their values."""
+    fields = {"fields": " ".join(sorted(wish.values))} if wish.kind == Change.Kind.UPDATE else {}
+    return {"change": wish.pk} | fields
+
+
+def unfinished(softphone: Softphone) -> QuerySet[Change]:
+    return Change.objects.filter(account=softphone.account_id, softphone=softphone, state__in=Change.UNFINISHED)
+
+
+def family(*carriers: Change) -> QuerySet[Change]:
+    """The rows of these carriers and of what was folded into them."""
+    ids = [carrier.pk for carrier in carriers]
+    return Change.objects.filter(Q(pk__in=ids) | Q(folded_into__in=ids))
+
+
+def together(wishes: Iterable[Change]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What wishes, oldest first, want together, and what has to be at Audian now for each field that a visitor saw."""
+    values, expected = {}, {}
+    for wish in wishes:
+        for field, value in wish.values.items():
+            # Who saw what an older wish of ours will make of it, saw no other value of Audian's.
+            saw_ours = field in values and wish.seen.get(field) == values[field]
+            if field in wish.seen and not saw_ours:
+                expected[field] = wish.seen[field]
+            elif field not in wish.seen:
+                expected.pop(field, None)
+            values[field] = value
+    return values, expected
+
+
+def is_replaced(wish: Change, values: dict[str, Any]) -> bool:
+    """Whether nothing of what this wish wanted is in what was sent."""
+    if wish.kind != Change.Kind.UPDATE or not wish.values:
+        return False
+    return all(values.get(field) != value for field, value in wish.values.items())
+
+
+def end(wishes: Iterable[Change], state: Change.State, now: datetime, **values: Any) -> Counter:
+    """These wishes have come to their end, in the caller's transaction; each is audited and told to who listens."""
+    ended = Counter()
+    for wish in list(wishes):
+        wish.state, wish.finished_at = state, now
+        for name, value in values.items():
+            setattr(wish, name, value)
+        wish.save(update_fields=["state", "finished_at", *values])
+        ended[state] += 1
+        audit.record(
+            act=ACTS[wish.kind],
+            actor=wish.asked_by,
+            softphone=wish.softphone,
+            reason=wish.reason,
+            outcome=str(state),
+            data=recorded(wish),
+            now=now,
+        )
+        finished.send_robust(sender=Change, change=wish)
+    return ended

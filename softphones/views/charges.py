@@ -1,0 +1,46 @@
+"""Changes for which Audian asks money."""
+
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from softphones import audit, changes, charges
+from softphones.access import LIST, MANAGE, account_for
+from softphones.models import Change
+from softphones.views.staff import frame
+
+
+@never_cache
+@require_safe
+def listed(request, slug):
+    account = account_for(request, slug, LIST)
+    return render(request, "staff/charges.html", frame(request, account, "softphones") | {"offers": charges.offers(account)})
+
+
+@require_POST
+def accept(request, slug, pk):
+    count = _decide(request, slug, pk, changes.accept)
+    if count:
+        messages.success(request, ngettext("Accepted: %d change goes on.", "Accepted: %d changes go on.", count) % count)
+    return redirect("charges", slug)
+
+
+@require_POST
+def decline(request, slug, pk):
+    count = _decide(request, slug, pk, changes.decline)
+    if count:
+        messages.success(request, ngettext("Declined: %d change ended.", "Declined: %d changes ended.", count) % count)
+    return redirect("charges", slug)
+
+
+def _decide(request, slug, pk, decision) -> int:
+    account = account_for(request, slug, MANAGE)
+    change = get_object_or_404(Change, account=account, pk=pk)
+    try:
+        return decision(change=change, by=request.user, ip=audit.client_ip(request), now=timezone.now())
+    except changes.NotPossible as reason:
+        messages.error(request, str(reason))
+        return 0

@@ -1,0 +1,291 @@
+"""Renaming, disabling, new passwords and deletions: what Audian has afterwards, and what the portal says."""
+
+import pytest
+from django.utils import timezone
+
+from softphones import changes, setup_links
+from softphones.audian.sandbox import Sandbox, serve
+from softphones.models import Change, SetupLink
+from tests.changes.conftest import PASSWORD, again, writes
+from tests.factories import make_owner
+
+State = Change.State
+
+
+def test_a_renaming_changes_the_name_and_nothing_else(sandbox, plant, ask, drain):
+    phone = plant(custom={"left": "alone"}, media={"audio": {"codecs": ["OPUS"]}}, call_forward={"enabled": False})
+    change = ask.rename(phone, "Alice's laptop")
+    assert drain().done == 1
+    device = sandbox.device(phone.audian_id)
+    assert device["name"] == "Alice's laptop"
+    assert (device["custom"], device["call_forward"]) == ({"left": "alone"}, {"enabled": False})
+    assert device["media"]["audio"] == {"codecs": ["OPUS"]}
+    assert (device["sip"]["username"], device["sip"]["password"]) == ("user_alice", PASSWORD)
+    assert again(phone).name == "Alice's laptop"
+    assert again(change).state == State.DONE
+
+
+def test_ten_renamings_are_one_call(sandbox, phone, ask, drain):
+    wishes = [ask.rename(phone, f"Name {number}") for number in range(10)]
+    drain()
+    assert writes(sandbox) == ["POST"]
+    assert sandbox.device(phone.audian_id)["name"] == "Name 9"
+    assert [again(wish).state for wish in wishes] == [State.REPLACED] * 9 + [State.DONE]
+
+
+def test_wishes_for_different_fields_are_one_call_and_all_come_true(sandbox, phone, ask, drain):
+    wishes = [ask.rename(phone, "Lobby"), ask.update(phone, {"enabled": False}), ask.update(phone, {"caller_id_name": "Lobby"})]
+    drain()
+    assert writes(sandbox) == ["POST"]
+    assert {again(wish).state for wish in wishes} == {State.DONE}
+    phone = again(phone)
+    assert (phone.name, phone.enabled, phone.caller_id_name) == ("Lobby", False, "Lobby")
+
+
+def test_a_field_that_the_visitor_left_as_it_was_is_not_sent(sandbox, phone, ask, drain):
+    sandbox.change_device(phone.audian_id, name="Somebody else's name")
+    seen = {"name": phone.name, "caller_id_number": ""}
+    ask.update(phone, {"name": phone.name, "caller_id_number": "1002"}, seen)
+    assert drain().done == 1
+    device = sandbox.device(phone.audian_id)
+    assert (device["name"], device["caller_id"]["internal"]["number"]) == ("Somebody else's name", "1002")
+
+
+def test_changing_nothing_is_done_at_once(sandbox, phone, ask, drain):
+    change = ask.rename(phone, phone.name)
+    drain()
+    assert again(change).state == State.DONE
+    assert sandbox.calls == []
+
+
+def test_somebody_elses_edit_is_noticed_and_both_values_are_shown(sandbox, phone, ask, drain):
+    sandbox.change_device(phone.audian_id, name="Their name")
+    change = ask.rename(phone, "My name")
+    assert drain().failed == 1
+    assert again(change).conflict == {"name": ["Alice Smith - softphone", "Their name"]}
+    assert "Somebody else changed this softphone" in change.error
+    assert sandbox.device(phone.audian_id)["name"] == "Their name"
+
+
+def test_mine_can_be_applied_anyway(sandbox, phone, ask, drain):
+    sandbox.change_device(phone.audian_id, name="Their name")
+    change = ask.rename(phone, "My name")
+    drain()
+    ask.try_again(change, mine_anyway=True)
+    assert drain().done == 1
+    assert sandbox.device(phone.audian_id)["name"] == "My name"
+    assert again(change).conflict == {}
+
+
+def test_an_edit_between_our_look_and_our_write_is_noticed(sandbox, phone, ask, drain):
+    def edit(method, path):
+        if method == "POST":
+            sandbox.change_device(phone.audian_id, caller_id={"internal": {"number": "1234"}})
+
+    sandbox.on_request(edit)
+    ask.rename(phone, "Lobby")
+    sandbox.calls.clear()
+    drain()
+    assert 412 in [call.status for call in sandbox.calls]
+    # Each look was followed by another edit, so it stays with what they have until they stop.
+    assert sandbox.device(phone.audian_id)["caller_id"]["internal"]["number"] == "1234"
+
+
+def test_a_second_wish_after_the_first_is_under_way_is_no_conflict_with_ourselves(sandbox, phone, ask, drain_once, drain):
+    sandbox.faults.add("cut_after", method="POST")
+    first = ask.rename(phone, "One")
+    drain_once()
+    second = ask.rename(phone, "Two")
+    assert second.folded_into is None
+    drain()
+    assert [again(first).state, again(second).state] == [State.DONE, State.DONE]
+    assert sandbox.device(phone.audian_id)["name"] == "Two"
+
+
+def test_what_no_longer_exists_at_audian_fails_and_says_so(sandbox, phone, ask, drain):
+    sandbox.remove_device(phone.audian_id)
+    change = ask.rename(phone, "Lobby")
+    assert drain().failed == 1
+    assert again(change).error == "It no longer exists at Audian."
+
+
+def test_only_known_fields_can_be_changed(phone, ask):
+    with pytest.raises(ValueError, match="Only caller_id_name"):
+        ask.update(phone, {"sip.password": "mine"})
+
+
+# New passwords
+
+
+def test_a_new_password_reaches_audian_and_then_the_softphone(sandbox, phone, ask, drain):
+    change = ask.reset(phone, reason="Ticket 4711")
+    drain()
+    password = sandbox.device(phone.audian_id)["sip"]["password"]
+    assert password != PASSWORD
+    assert len(password) == 20
+    assert again(phone).password == password
+    assert again(change).password is None
+
+
+def test_the_old_password_is_hidden_from_the_moment_of_the_request(phone, ask):
+    change = ask.reset(phone)
+    assert again(phone).password is None
+    assert changes.pending(phone) == change
+
+
+def test_a_reset_ends_all_links_at_once(phone, ask, admin):
+    setup_links.draw(softphone=phone, user=admin, ip=None, now=timezone.now())
+    ask.reset(phone)
+    assert not SetupLink.objects.filter(revoked_at=None).exists()
+
+
+def test_two_resets_before_the_first_was_sent_are_one(sandbox, phone, ask, drain):
+    wishes = [ask.reset(phone), ask.reset(phone)]
+    drain()
+    assert writes(sandbox) == ["POST"]
+    assert {again(wish).state for wish in wishes} == {State.DONE}
+
+
+def test_a_reset_in_doubt_leaves_the_password_unknown_until_audian_was_asked(sandbox, phone, ask, drain_once, drain):
+    sandbox.faults.add("cut_after", method="POST")
+    ask.reset(phone)
+    drain_once()
+    assert again(phone).password is None
+    drain()
+    assert again(phone).password == sandbox.device(phone.audian_id)["sip"]["password"] != PASSWORD
+    assert writes(sandbox) == ["POST"]
+
+
+def test_a_reset_that_audian_refuses_brings_the_old_password_back(sandbox, plant, ask, drain):
+    phone = plant(sip={"username": "x" * 40, "password": PASSWORD})
+    change = ask.reset(phone)
+    assert drain().failed == 1
+    assert again(phone).password == PASSWORD
+    assert again(change).password is None
+
+
+def test_a_renaming_that_is_answered_while_a_reset_waits_does_not_bring_the_old_password_back(phone, ask, drain):
+    seen = []
+
+    def look(step, change):
+        if step == "recorded":
+            seen.append((change.kind, again(phone).password))
+
+    ask.rename(phone, "Lobby")
+    ask.reset(phone)
+    drain(step=look)
+    assert seen[0] == ("update", None)
+    assert seen[1][0] == "reset_password"
+    assert seen[1][1] != PASSWORD
+
+
+def test_trying_a_failed_reset_again_draws_another_password(sandbox, phone, ask, drain, settings):
+    settings.CHANGE_ATTEMPTS = 1
+    sandbox.faults.add("500", method="POST", after=False)
+    change = ask.reset(phone)
+    assert drain().failed == 1
+    ask.try_again(change)
+    assert drain().done == 1
+    assert again(phone).password == sandbox.device(phone.audian_id)["sip"]["password"] != PASSWORD
+
+
+def test_a_new_owner_means_a_new_password_in_the_same_call(sandbox, account, phone, ask, drain):
+    bob = make_owner(account, "bob@acme.example", name="Bob Jones")
+    ask.update(phone, {"owner_id": bob.audian_id}, {"owner_id": ""})
+    assert again(phone).password is None
+    drain()
+    device = sandbox.device(phone.audian_id)
+    assert writes(sandbox) == ["POST"]
+    assert device["owner_id"] == bob.audian_id
+    assert again(phone).owner == bob
+    assert again(phone).password == device["sip"]["password"] != PASSWORD
+
+
+def test_disabling_ends_all_links(phone, ask, admin):
+    setup_links.draw(softphone=phone, user=admin, ip=None, now=timezone.now())
+    ask.update(phone, {"enabled": False}, {"enabled": True})
+    assert not SetupLink.objects.filter(revoked_at=None).exists()
+
+
+def test_a_password_is_drawn_from_letters_that_nobody_mistakes():
+    passwords = [changes.new_password() for _each in range(200)]
+    assert len(set(passwords)) == 200
+    assert not set("".join(passwords)) & set("0O1lIio")
+    assert len(changes.new_password(32)) == 32
+    with pytest.raises(ValueError, match="5 to 32"):
+        changes.new_password(33)
+
+
+# Deletions
+
+
+def test_a_deletion_takes_it_from_audian_and_from_the_portal(sandbox, phone, ask, drain):
+    change = ask.delete(phone)
+    assert drain().done == 1
+    assert sandbox.devices() == []
+    phone = again(phone)
+    assert phone.gone_at
+    assert phone.password is None
+    assert again(change).state == State.DONE
+
+
+@pytest.mark.parametrize("fault", ["cut_after", "cut_before", "html_502", "500", "503"])
+def test_a_deletion_in_doubt_is_carried_to_its_end(sandbox, phone, ask, drain, fault):
+    sandbox.faults.add(fault, method="DELETE")
+    ask.delete(phone)
+    assert drain().done == 1
+    assert sandbox.devices() == []
+
+
+def test_what_is_gone_already_counts_as_deleted(sandbox, phone, ask, drain):
+    sandbox.remove_device(phone.audian_id)
+    ask.delete(phone)
+    assert drain().done == 1
+    assert again(phone).gone_at
+
+
+def test_a_deletion_takes_the_place_of_what_is_unsent(sandbox, phone, ask, drain):
+    renaming, reset = ask.rename(phone, "Lobby"), ask.reset(phone)
+    ask.delete(phone)
+    drain()
+    assert writes(sandbox) == ["DELETE"]
+    assert [again(renaming).state, again(reset).state] == [State.REPLACED, State.REPLACED]
+    assert again(reset).password is None
+    sentence = changes.progress(change=reset, now=timezone.now()).sentence
+    assert sentence == "The softphone was deleted before this was sent."
+
+
+def test_nothing_can_be_asked_of_what_is_being_deleted_or_gone(phone, ask, drain):
+    ask.delete(phone)
+    with pytest.raises(changes.NotPossible, match="is being deleted"):
+        ask.rename(phone, "Lobby")
+    drain()
+    with pytest.raises(changes.NotPossible, match="no longer exists"):
+        ask.reset(phone)
+
+
+def test_deleting_twice_is_one_call(sandbox, phone, ask, drain):
+    wishes = [ask.delete(phone), ask.delete(phone)]
+    drain()
+    assert writes(sandbox) == ["DELETE"]
+    assert {again(wish).state for wish in wishes} == {State.DONE}
+
+
+def test_all_of_it_works_with_a_server_that_answers_as_the_vendors_page_shows(account, create, ask, drain):
+    page = Sandbox(devices=0, rate_limit=False, dialect="page")
+    with serve(page) as url:
+        account.api_url, account.audian_id, account.api_key = url, page.account_id, page.api_key
+        account.save()
+        phone = create().softphone
+        drain()
+        assert again(phone).password == page.device(phone.audian_id)["sip"]["password"]
+        ask.rename(phone, "Lobby")
+        ask.reset(phone)
+        drain()
+        device = page.device(phone.audian_id)
+        assert (again(phone).name, phone.password) == ("Lobby", device["sip"]["password"])
+        assert device["sip"]["username"] == phone.sip_username
+        ask.delete(phone)
+        assert drain().done == 1
+        assert page.devices() == []
+        assert again(phone).gone_at
