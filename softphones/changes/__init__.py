@@ -19,7 +19,7 @@ from softphones.changes.asking import (
 )
 from softphones.changes.drains import Drained, drain
 from softphones.changes.queue import waiting
-from softphones.changes.telling import Progress, paused, pending, progress
+from softphones.changes.telling import Progress, paused, pending, progress, underway, wants_nothing
 from softphones.changes.wishes import finished
 
 __all__ = [
@@ -39,6 +39,8 @@ __all__ = [
     "progress",
     "reset_password",
     "try_again",
+    "underway",
     "update",
     "waiting",
+    "wants_nothing",
 ]

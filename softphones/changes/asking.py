@@ -123,7 +123,7 @@ def update(
             wish.save()
             return wish
         _refuse_if_ending(waiting)
-        changes_owner = wanted.get("owner_id", locked.owner_audian_id) != locked.owner_audian_id
+        changes_owner = "owner_id" in wanted and _owners(locked, waiting) != {wanted["owner_id"]}
         if changes_owner:
             wish.password = new_password()
         carrier = _unsent(waiting, lambda older: older.kind in (Kind.CREATE, Kind.UPDATE))
@@ -326,6 +326,11 @@ def _locked(softphone: Softphone) -> tuple[Softphone, list[Change]]:
     if locked.gone_at:
         raise NotPossible(_("This softphone no longer exists at Audian."))
     return locked, list(unfinished(locked).select_for_update().order_by("pk"))
+
+
+def _owners(softphone: Softphone, waiting: list[Change]) -> set[str]:
+    """Whose it is, or will be on the way: all of them may come to know its password."""
+    return {softphone.owner_audian_id, *(older.values["owner_id"] for older in waiting if "owner_id" in older.values)}
 
 
 def _refuse_if_ending(waiting: list[Change]) -> None:

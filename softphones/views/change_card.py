@@ -149,6 +149,8 @@ def _title(change: Change, progress: changes.Progress, *, staff: bool) -> str:
         return _("Not needed any more")
     if progress.state == "held":
         return _("Waiting for a decision about charges") if staff else _("Waiting for your company")
+    if changes.wants_nothing(change):
+        return _("Nothing to change")
     under_way, done, failed = _TITLES[change.kind]
     return str({"done": done, "failed": failed}.get(progress.state, under_way))
 
