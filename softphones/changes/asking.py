@@ -226,6 +226,8 @@ def try_again(*, change: Change, by: User | None, mine_anyway: bool = False, ip:
             carrier.password = new_password()
             carrier.save(update_fields=["password"])
             mirror.forget_password(softphone)
+        ends = carrier.kind in (Kind.RESET_PASSWORD, Kind.DELETE)
+        if ends or changes_owner or family(carrier).filter(kind=Kind.UPDATE, values__enabled=False).exists():
             setup_links.revoke(softphone=softphone, now=now)
         change.refresh_from_db()
         _record("change:tried_again", change, by, ip, now)

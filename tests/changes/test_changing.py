@@ -332,3 +332,16 @@ def test_what_audian_was_never_asked_is_not_said_to_be_confirmed(sandbox, phone,
     assert [each.state for each in said] == ["done", "done"]
     assert not [each.sentence for each in said if "confirmed" in each.sentence]
     assert sandbox.calls == []
+
+
+@pytest.mark.parametrize("act", ["switch_off", "delete", "reset"])
+def test_trying_again_ends_the_links_that_were_drawn_meanwhile(sandbox, phone, ask, drain, settings, admin, act):
+    settings.CHANGE_ATTEMPTS = 1
+    sandbox.faults.add("500", match="/devices/")
+    asks = {"switch_off": lambda: ask.update(phone, {"enabled": False}), "delete": lambda: ask.delete(phone)}
+    change = asks.get(act, lambda: ask.reset(phone))()
+    drain()
+    assert again(change).state == State.FAILED
+    setup_links.draw(softphone=phone, user=admin, ip=None, now=timezone.now())
+    ask.try_again(change)
+    assert not SetupLink.objects.filter(revoked_at=None).exists()
