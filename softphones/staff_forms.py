@@ -4,6 +4,7 @@ import re
 
 from django import forms
 from django.core import signing
+from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 from softphones import changes, listing
@@ -182,7 +183,8 @@ class EditForm(SoftphoneForm):
         seen |= changes.underway(softphone)
         shown = Owner.objects.filter(account=softphone.account_id, audian_id=seen["owner_id"])
         initial = {name: seen[name] for name in FIELDS} | {"owner": shown.values_list("pk", flat=True).first()}
-        super().__init__(*args, initial=initial | {"seen": signing.dumps(seen, salt=self._salt)}, **kwargs)
+        initial |= {"seen": signing.dumps(seen, salt=self._salt), "key": get_random_string(20)}
+        super().__init__(*args, initial=initial, **kwargs)
         self.fields["owner"].queryset |= shown
 
     @property

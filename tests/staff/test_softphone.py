@@ -145,6 +145,12 @@ class TestEdit:
         fill(admin, address)
         assert alices_phone.changes.get().state == Change.State.DONE
 
+    def test_pressed_twice_it_is_asked_for_once(self, admin, alices_phone, carla, address):
+        form = form_on(admin.get(address)) | {"owner": carla.pk}
+        first, second = admin.post(address, form), admin.post(address, form)
+        assert first["Location"] == second["Location"]
+        assert alices_phone.changes.count() == 1
+
     def test_switching_off_takes_the_tick_away(self, admin, alices_phone, address):
         form = form_on(admin.get(address))
         del form["enabled"]
