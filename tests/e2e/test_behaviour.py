@@ -171,11 +171,12 @@ def test_everything_but_the_live_parts_works_without_javascript(visitor, alices_
     assert page.get_by_role("button", name="Copy").count() == 0, "what can't work is not offered"
     password_row(page).get_by_role("button", name="Show").click()
     expect(password_row(page).locator("code")).to_have_text(alices_phone.password)
+    expect(password_row(page).locator("code")).to_be_in_viewport()
     password_row(page).get_by_role("link", name="Hide").click()
     assert alices_phone.password not in page.content()
     page.locator("details.beside summary").click()
     page.get_by_role("button", name="Show the code").click()
-    expect(page.locator("#code svg[role=img]")).to_be_visible()
+    expect(page.locator("#code svg[role=img]")).to_be_in_viewport(ratio=1)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
