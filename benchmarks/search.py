@@ -1,8 +1,8 @@
 """Whether pages of the staff cost the same however many softphones there are: `python -m benchmarks.search`.
 
-Times of the first page of people, of the list of softphones, and of a search for one word, at 100,000 softphones as a
-multiple of those at 1,000; exit code 1 if one takes more than 1.3 times as long (3 times, for several words). Whole requests through the portal's own
-middleware, on SQLite unless `--database` names an empty PostgreSQL database, the best of several rounds.
+Times of the first page of people, of the list of softphones, and of searches, at 100,000 softphones as a multiple of
+those at 1,000; exit code 1 if one takes more than 1.3 times as long (3 times, for several words). Whole requests through
+the portal's own middleware, on SQLite unless `--database` names an empty PostgreSQL database, the best of several rounds.
 """
 
 import argparse
