@@ -124,14 +124,9 @@ class SoftphoneForm(forms.Form):
         self.fields["owner"].queryset = Owner.objects.filter(account=account, gone_at=None)
         self.fields["owner"].error_messages["invalid_choice"] = _("This person is no longer at Audian. Choose another.")
 
-    def clean_owner(self) -> Owner | None:
-        owner = self.cleaned_data["owner"]
-        if owner and owner != self.present_owner() and is_oneself(owner, self.by):
-            raise forms.ValidationError(_("Nobody gives a phone to themselves. Another admin can."))
-        return owner
-
-    def present_owner(self) -> Owner | None:
-        return None
+    def refuse_for_oneself(self, owner: Owner | None) -> None:
+        if owner and is_oneself(owner, self.by):
+            self.add_error("owner", _("Nobody gives a phone to themselves. Another admin can."))
 
 
 class CreateForm(SoftphoneForm):
@@ -154,6 +149,7 @@ class CreateForm(SoftphoneForm):
     )
 
     def clean(self) -> dict:
+        self.refuse_for_oneself(self.cleaned_data.get("owner"))
         if self.cleaned_data.get("owner") and self.cleaned_data.get("sip_password"):
             self.add_error(
                 "sip_password",
@@ -191,16 +187,6 @@ class EditForm(SoftphoneForm):
     def _salt(self) -> str:
         return f"{_SEEN}:{self.softphone.pk}"
 
-    def present_owner(self) -> Owner | None:
-        return self.softphone.owner
-
-    def clean_owner(self) -> Owner | None:
-        owner = super().clean_owner()
-        present = self.softphone.owner
-        if present and owner != present and is_oneself(present, self.by):
-            raise forms.ValidationError(_("Nobody gives away their own phone. Another admin can."))
-        return owner
-
     def clean_seen(self) -> dict:
         try:
             return signing.loads(self.cleaned_data["seen"], salt=self._salt)
@@ -208,9 +194,13 @@ class EditForm(SoftphoneForm):
             raise forms.ValidationError(_("Open the page anew and try again.")) from None
 
     def clean(self) -> dict:
-        owner, seen = self.cleaned_data.get("owner"), self.cleaned_data.get("seen")
-        if owner and seen and owner.audian_id != seen["owner_id"] and is_oneself(owner, self.by):
-            self.add_error("owner", _("Nobody gives a phone to themselves. Another admin can."))
+        if not {"owner", "seen"} <= self.cleaned_data.keys():
+            return self.cleaned_data
+        owner, present = self.cleaned_data["owner"], self.softphone.owner
+        if (owner.audian_id if owner else "") != self.cleaned_data["seen"]["owner_id"]:
+            self.refuse_for_oneself(owner)
+            if present and owner != present and is_oneself(present, self.by):
+                self.add_error("owner", _("Nobody gives away their own phone. Another admin can."))
         return self.cleaned_data
 
     def values(self) -> dict:

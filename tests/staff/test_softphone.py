@@ -200,6 +200,15 @@ class TestEdit:
         assert "Nobody gives away their own phone" in words(fill(admin, own, owner=""))
         assert fill(admin, own, name="My laptop").status_code == 302
 
+    def test_nobody_keeps_a_phone_that_another_admin_gives_away(self, admin, account, carla):
+        me = make_owner(account, "adam@acme.example", user=admin.user)
+        mine = make_softphone(account, me)
+        own = f"/acme/softphones/{mine.pk}/edit/"
+        changes.update(softphone=mine, values={"owner_id": carla.audian_id}, seen={}, by=None, now=timezone.now())
+        assert "Nobody gives a phone to themselves" in words(fill(admin, own, owner=me.pk))
+        fill(admin, own, name="Carla's laptop")
+        assert mine.changes.order_by("pk").last().values == {"name": "Carla's laptop"}
+
     def test_a_person_whom_audian_does_not_have_stays(self, admin, account):
         phone = make_softphone(account, owner_audian_id="f" * 32)
         fill(admin, f"/acme/softphones/{phone.pk}/edit/", name="New name")
