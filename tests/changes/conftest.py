@@ -8,10 +8,10 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from softphones import changes, mirror
+from softphones import changes, clock, mirror
 from softphones.audian.sandbox import Sandbox, serve
 from softphones.connection import connect
-from softphones.models import Account, Change, Softphone
+from softphones.models import Account, Change, Pause, Softphone
 from softphones.pacing import Urgency
 from tests.factories import make_account, make_user
 
@@ -60,16 +60,19 @@ def create(account, admin) -> Callable[..., Change]:
 
 @pytest.fixture
 def drain(account) -> Callable[..., changes.Drained]:
-    return partial(changes.drain, account=account, seconds=5)
+    return partial(changes.drain, account=account, seconds=30)
 
 
 @pytest.fixture
 def drain_once(account) -> Callable[[], changes.Drained]:
-    """Send what is due now, without staying for what is due next."""
+    """Send what is due now, once; whatever has to be tried again is due when this returns."""
 
     def once() -> changes.Drained:
-        with override_settings(DRAIN_LINGER=0):
-            return changes.drain(account=account, seconds=5)
+        with override_settings(CHANGE_RETRY=60, PAUSE_FIRST=60, RETRY_MOST=60, CREATE_AGAIN_AFTER=60):
+            drained = changes.drain(account=account, seconds=5)
+        Change.objects.filter(account=account).update(next_attempt_at=None)
+        Pause.objects.update(until=clock.now())
+        return drained
 
     return once
 

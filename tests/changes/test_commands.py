@@ -110,11 +110,11 @@ def test_the_sweep_wakes_whatever_was_forgotten(account, create, woken):
     assert len([name for name, _ids in woken if name == "push_changes"]) == 1
 
 
-def test_the_sweep_leaves_a_paused_account_alone_until_it_is_due(sandbox, account, create, drain_once, woken, settings):
+def test_the_sweep_leaves_a_paused_account_alone_until_it_is_due(sandbox, account, create, drain, woken, settings):
     settings.PAUSE_FIRST = settings.RETRY_MOST = 60
     sandbox.faults.add("423", times=None)
     create(urgent=False)
-    drain_once()
+    drain()
     woken.clear()
     tasks.sweep()
     assert "push_changes" not in [name for name, _ids in woken]

@@ -68,7 +68,6 @@ def test_while_it_is_in_doubt_the_portal_says_so(sandbox, create, drain_once):
     sandbox.faults.add("500", method="PUT", path="/devices", after=True)
     change = create()
     drain_once()
-    Change.objects.update(next_attempt_at=None)
     sentence = changes.progress(change=change, now=timezone.now()).sentence
     assert sentence == "Audian's answer got lost. The portal looks whether it was done."
 
