@@ -65,9 +65,11 @@ def _grant(address, account, role, before):
         raise CommandFailed(f"{address} is deactivated and can't sign in, whatever the role.")
     if before and before.role == role:
         return role, f"{address} has been {role} in {account.slug} already."
+    if before and before.role != Role.USER:
+        _record("role:revoked", before, before.role)
     membership, _made = Membership.objects.update_or_create(user=user, account=account, defaults={"role": role})
     _record("role:granted", membership, role)
-    return role, f"{address} is now {role} in {account.slug}."
+    return role, f"{address} is now {role} in {account.slug}.{_lonely(account, before)}"
 
 
 def _revoke(address, account, role, before):
@@ -82,9 +84,14 @@ def _revoke(address, account, role, before):
         Membership.objects.filter(pk=before.pk).delete()
         return None, f"{address} has no access to {account.slug} any more."
     Membership.objects.filter(pk=before.pk).update(role=Role.USER)
-    lonely = role == Role.ADMIN and not Membership.objects.filter(account=account, role=Role.ADMIN).exists()
-    note = f" {account.slug} has no admin now." if lonely else ""
-    return Role.USER.value, f"{address} is no longer {role} in {account.slug}, but a user.{note}"
+    return Role.USER.value, f"{address} is no longer {role} in {account.slug}, but a user.{_lonely(account, before)}"
+
+
+def _lonely(account, before) -> str:
+    """A warning if the last admin has just become something else."""
+    was_admin = before is not None and before.role == Role.ADMIN
+    lonely = was_admin and not Membership.objects.filter(account=account, role=Role.ADMIN).exists()
+    return f" {account.slug} has no admin now." if lonely else ""
 
 
 def _reset_second_factor(address, account) -> bool:
