@@ -1,5 +1,6 @@
 """Changes that Audian asks money for: they are held until somebody accepts or declines."""
 
+import hashlib
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -17,6 +18,16 @@ class Offer:
     lines: tuple[ChargeLine, ...]
     together: int
 
+    @property
+    def mark(self) -> str:
+        """What it costs and for how many, in one word: whoever accepts says with it what they saw."""
+        return hashlib.sha256(f"{self.lines} {self.together}".encode()).hexdigest()[:16]
+
+
+def offer(change: Change) -> Offer:
+    """What Audian asks for this held change."""
+    return Offer(change, charge_lines(change.quote or {}), _together(change))
+
 
 def offers(account: Account) -> list[Offer]:
     """What Audian asks for now, oldest first: one for each batch, one for each change without."""
@@ -25,7 +36,7 @@ def offers(account: Account) -> list[Offer]:
     found = []
     for _batch, group in groupby(sorted(rows, key=_batch_of), key=_batch_of):
         first = next(group)
-        found.append(Offer(first, charge_lines(first.quote or {}), _together(first)))
+        found.append(offer(first))
     return sorted(found, key=lambda offer: offer.change.pk)
 
 

@@ -63,6 +63,13 @@ def test_every_part_leads_to_the_others(admin, helpdesk):
     assert [words(link) for link in soup(helpdesk.get("/acme/")).select(".parts a")] == admins[:-1]
 
 
+def accept(admin, change, page=None):
+    """Press Accept on the page of charges, as it is now or as it was."""
+    form = soup(page or admin.get("/acme/charges/")).select_one(f"form[action$='/{change.pk}/accept/']")
+    fields = {field["name"]: field["value"] for field in form.select("input[name]")}
+    return admin.post(form["action"], fields, follow=True)
+
+
 class TestCharges:
     def test_the_quote_is_shown(self, helpdesk, account):
         held_change(account)
@@ -73,10 +80,19 @@ class TestCharges:
 
     def test_accepted_it_goes_on(self, admin, account):
         change = held_change(account)
-        assert "Accepted: 1 change goes on." in words(admin.post(f"/acme/charges/{change.pk}/accept/", follow=True))
+        assert "Accepted: 1 change goes on." in words(accept(admin, change))
         change.refresh_from_db()
         assert (change.state, change.decided_by, change.accepted) == ("queued", admin.user, QUOTE)
         assert AuditEvent.objects.filter(act="charges:accepted", actor=admin.user).exists()
+
+    def test_nobody_accepts_charges_that_they_did_not_see(self, admin, account):
+        change = held_change(account)
+        page = admin.get("/acme/charges/")
+        dearer = {"devices": {"softphone": QUOTE["devices"]["softphone"] | {"rate": 4.0}}}
+        Change.objects.filter(pk=change.pk).update(quote=dearer)
+        assert "no longer those that you saw" in words(accept(admin, change, page))
+        change.refresh_from_db()
+        assert (change.state, change.accepted) == ("held", None)
 
     def test_declined_it_ends(self, admin, account):
         change = held_change(account)
@@ -94,7 +110,7 @@ class TestCharges:
 
     def test_decided_twice_is_decided_once(self, admin, account):
         change = held_change(account)
-        admin.post(f"/acme/charges/{change.pk}/accept/")
+        accept(admin, change)
         assert "Nobody waits" in words(admin.post(f"/acme/charges/{change.pk}/decline/", follow=True))
         change.refresh_from_db()
         assert change.state == "queued"
