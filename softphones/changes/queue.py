@@ -8,7 +8,8 @@ from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from softphones import clock, mirror
 from softphones.changes.wishes import family
 from softphones.leases import Held
-from softphones.models import Account, Change, Pause, Softphone
+from softphones.models import Account, Change, Import, Pause, Softphone
+from softphones.models.imports import batch_of
 
 Kind, State = Change.Kind, Change.State
 
@@ -37,11 +38,17 @@ def ready(account: Account) -> QuerySet[Change]:
     behind_held = Q(Exists(older.filter(state=State.HELD, kind=Kind.CREATE)), kind__in=(Kind.UPDATE, Kind.RESET_PASSWORD))
     behind_held |= Q(Exists(older.filter(state=State.HELD)), kind=Kind.UPDATE)
     return (
-        queued.exclude(batch__in=stopped)
+        queued.exclude(batch__in=[*stopped, *_paused(account)])
         .exclude(Exists(older.filter(state__in=(State.QUEUED, State.SENDING))))
         .exclude(behind_held)
         .order_by("-urgent", "pk")
     )
+
+
+def _paused(account: Account) -> list[str]:
+    """The batches that somebody paused."""
+    paused = Import.objects.filter(account=account, state=Import.State.PAUSED)
+    return [batch_of(pk) for pk in paused.values_list("pk", flat=True)]
 
 
 def due(account: Account, now: datetime) -> QuerySet[Change]:

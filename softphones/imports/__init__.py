@@ -31,7 +31,7 @@ Then:
 
 Look:
     rows(batch, *, show="", after="", before="", size=50) -> paging.Page of ImportRow
-        Errors first. `show`: "", or one of statuses.STATUSES ("error", "will_create", "will_do", "exists", "skipped",
+        Errors first. `show`: "", or one of STATUSES ("error", "will_create", "will_do", "exists", "skipped",
         "waiting", "made", "failed", "cancelled"), or "notices". Each row has `.status`, `.sentence`, `.values` (column ->
         text, never the password), `.device_id`; `.problems` and `.notices` are lists of {"line", "column", "message"}.
     counts(batch) -> dict[str, int] by those statuses
@@ -40,3 +40,59 @@ Look:
     newest(account, most=20) -> list[Import]
     send_setup_mails(*, batch, by, now, ip=None) -> int: mails the people of what `batch` made, paced, each once
 """
+
+from django.utils.translation import gettext_lazy as _
+
+from softphones.imports.acting import Undo, act_on, send_setup_mails, undo, undo_preview
+from softphones.imports.columns import Column, columns, template_csv
+from softphones.imports.estimate import Summary, summary
+from softphones.imports.report import Progress, examined_csv, newest, notices, problems, progress, result_csv, rows
+from softphones.imports.settling import settle
+from softphones.imports.starting import ChangedMeanwhile, NotPossible, cancel, go_on, pause, resume, start
+from softphones.imports.statuses import STATUSES, counts
+from softphones.imports.storing import check, examine, forget_unstarted, from_people, unfinished
+
+LIMITS = _(
+    "At most 2 MB and 5,000 rows: CSV (comma, semicolon or tab; UTF-8) or Excel (.xlsx), the first row names the columns."
+)
+
+#: The file to mend is the result file, as it is before the start.
+marked_up_csv = result_csv
+
+__all__ = [
+    "LIMITS",
+    "STATUSES",
+    "ChangedMeanwhile",
+    "Column",
+    "NotPossible",
+    "Progress",
+    "Summary",
+    "Undo",
+    "act_on",
+    "cancel",
+    "check",
+    "columns",
+    "counts",
+    "examine",
+    "examined_csv",
+    "forget_unstarted",
+    "from_people",
+    "go_on",
+    "marked_up_csv",
+    "newest",
+    "notices",
+    "pause",
+    "problems",
+    "progress",
+    "result_csv",
+    "resume",
+    "rows",
+    "send_setup_mails",
+    "settle",
+    "start",
+    "summary",
+    "template_csv",
+    "undo",
+    "undo_preview",
+    "unfinished",
+]

@@ -86,11 +86,11 @@ def match(titles: Sequence[str], used: set[int], line: int) -> tuple[dict[int, s
         name = _BY_KEY.get(key_of(title))
         if name in places.values():
             text = _("The column %(name)s stands there twice. Keep one of them.")
-            problems.append(Problem(line, title, text % {"name": name}))
+            problems.append(Problem(line, shortened(title), text % {"name": name}))
         elif name:
             places[place] = name
         elif key_of(title):
-            problems.append(Problem(line, title, _unknown(title)))
+            problems.append(Problem(line, shortened(title), _unknown(title)))
         elif place in used:
             text = _("Column %(number)d holds something but has no name. Name it, or empty it.")
             problems.append(Problem(line, None, text % {"number": place + 1}))

@@ -1,4 +1,6 @@
-"""Bulk work: a spreadsheet, people who get a softphone each, or an act on a selection. Checked first, then rows in the outbox."""
+"""Bulk work: a spreadsheet, people who get a softphone each, or an act on a selection. Checked first, then in the outbox."""
+
+import json
 
 from django.db import models
 from django.db.models import Q
@@ -31,8 +33,6 @@ class Import(models.Model):
         FINISHED = "finished", _("finished")
 
     UNFINISHED = (State.CHECKED, State.STARTED, State.PAUSED)
-    # Their wishes wait in the outbox: until somebody goes on, or until they are ended.
-    STOPPED = (State.PAUSED, State.CANCELLED)
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="imports")
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.CREATE)
@@ -69,7 +69,7 @@ class Import(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "-created_at", "-id"], name="import_newest"),
-            models.Index(fields=["account"], condition=Q(state__in=["paused", "cancelled"]), name="import_stopped"),
+            models.Index(fields=["account"], condition=Q(state="paused"), name="import_paused"),
         ]
 
     def __str__(self):
@@ -114,6 +114,15 @@ class ImportRow(models.Model):
 
     def __str__(self):
         return f"{self.batch} line {self.line}: {self.verdict}"
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What the row says: column -> text. Never its password."""
+        return json.loads(self.cells)
+
+    @property
+    def device_id(self) -> str:
+        return (self.softphone.audian_id or "") if self.softphone else ""
 
 
 def batch_of(pk: int) -> str:
