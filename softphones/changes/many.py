@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 
 from django.db import transaction
 from django.db.models import Q
@@ -10,13 +11,14 @@ from django.utils.translation import gettext_noop
 
 from softphones import audit, mirror, search
 from softphones.changes.asking import generated_username, key_of, new_password
-from softphones.changes.wishes import ACTS, end, recorded
+from softphones.changes.wishes import ACTS, finished, recorded
 from softphones.models import Account, Change, Owner, Softphone, User
 
 Kind, State = Change.Kind, Change.State
 
 CANCELLED = gettext_noop("Cancelled before it was sent.")
 AT_ONCE = 200
+_FETCH = ("softphone__account", "softphone__owner__user", "asked_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +78,32 @@ def cancel_unsent(*, account: Account, batch: str, now: datetime) -> int:
         with transaction.atomic():
             unsent = Change.objects.filter(account=account, batch=batch, tried_at=None, folded_into=None)
             unsent = unsent.filter(state__in=(State.QUEUED, State.HELD))
-            chunk = list(unsent.select_for_update().select_related("softphone").order_by("pk")[:AT_ONCE])
+            chunk = list(unsent.select_for_update(of=("self",)).select_related(*_FETCH).order_by("pk")[:AT_ONCE])
             if not chunk:
                 return ended
-            ids = [change.pk for change in chunk]
             # Somebody asked for more meanwhile, in the same call: that ends with it.
-            chunk += Change.objects.filter(folded_into__in=ids).select_related("softphone").order_by("pk")
-            end(chunk, State.REPLACED, now, password=None, error=CANCELLED, quote=None)
-            for change in chunk:
-                if change.kind == Kind.CREATE:
-                    mirror.forget(change.softphone, now)
-            ended += len(ids)
+            folded = Change.objects.filter(folded_into__in=[change.pk for change in chunk]).order_by("pk")
+            _cancel([*chunk, *folded.select_related(*_FETCH)], now)
+            ended += len(chunk)
+
+
+def _cancel(wishes: list[Change], now: datetime) -> None:
+    ended = {"state": State.REPLACED, "finished_at": now, "error": CANCELLED}
+    Change.objects.filter(pk__in=[wish.pk for wish in wishes]).update(**ended, password=None, quote=None)
+    mirror.forget_all([wish.softphone for wish in wishes if wish.kind == Kind.CREATE], now)
+    alike = groupby(sorted(wishes, key=_sort), key=_sort)
+    for (kind, _asker), same in alike:
+        same = list(same)
+        told = [(wish.softphone, recorded(wish)) for wish in same]
+        audit.record_many(act=ACTS[kind], softphones=told, actor=same[0].asked_by, outcome=str(State.REPLACED), now=now)
+    for wish in wishes:
+        for name, value in ended.items():
+            setattr(wish, name, value)
+        finished.send(sender=Change, change=wish)
+
+
+def _sort(wish: Change) -> tuple[str, int]:
+    return wish.kind, wish.asked_by_id or 0
 
 
 def _usernames(account: Account, chosen: Sequence[str]) -> list[str]:

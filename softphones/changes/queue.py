@@ -32,23 +32,23 @@ def ready(account: Account) -> QuerySet[Change]:
     """What its softphone lets go next, whenever it is due; what a person waits for comes first."""
     queued = Change.objects.filter(account=account, state=State.QUEUED, folded_into=None)
     held = Change.objects.filter(account=account, state=State.HELD)
-    stopped = list(held.exclude(batch="").values_list("batch", flat=True).distinct())
+    asking = list(held.exclude(batch="").values_list("batch", flat=True).distinct())
     older = Change.objects.filter(account=account, softphone=OuterRef("softphone"), pk__lt=OuterRef("pk"), folded_into=None)
     # An open question about charges stops what builds upon its answer, and neither a new password nor the end.
     behind_held = Q(Exists(older.filter(state=State.HELD, kind=Kind.CREATE)), kind__in=(Kind.UPDATE, Kind.RESET_PASSWORD))
     behind_held |= Q(Exists(older.filter(state=State.HELD)), kind=Kind.UPDATE)
     return (
-        queued.exclude(batch__in=[*stopped, *_paused(account)])
+        queued.exclude(batch__in=[*asking, *_stopped(account)])
         .exclude(Exists(older.filter(state__in=(State.QUEUED, State.SENDING))))
         .exclude(behind_held)
         .order_by("-urgent", "pk")
     )
 
 
-def _paused(account: Account) -> list[str]:
-    """The batches that somebody paused."""
-    paused = Import.objects.filter(account=account, state=Import.State.PAUSED)
-    return [batch_of(pk) for pk in paused.values_list("pk", flat=True)]
+def _stopped(account: Account) -> list[str]:
+    """The batches that somebody paused, or that are not all written down yet."""
+    stopped = Import.objects.filter(account=account, state__in=Import.STOPPED)
+    return [batch_of(pk) for pk in stopped.values_list("pk", flat=True)]
 
 
 def due(account: Account, now: datetime) -> QuerySet[Change]:

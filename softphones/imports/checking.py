@@ -39,7 +39,6 @@ class Checked:
     owner: Owner | None = None
     softphone: int | None = None  # the one that is there
     failed: int | None = None
-    enabled: bool = True
     is_owned: bool = False
 
     def value(self, name: str) -> str:
@@ -82,6 +81,11 @@ def check_rows(account: Account, rows: Iterable[Row], by: User | None) -> tuple[
     return checked, _advise_of_all(checked, known)
 
 
+def is_enabled(text: str) -> bool:
+    """What a cell of the column `enabled` that was checked says."""
+    return _ENABLED[text.casefold()]
+
+
 def _advise_of_all(checked: list[Checked], known: Known) -> list[Problem]:
     found = []
     if not known.is_mirrored:
@@ -108,12 +112,9 @@ def _check_values(row: Checked) -> None:
         text = _("“%(value)s” can’t be a username: it has 2 to 32 letters, digits or _ . + - (empty: one is made).")
         row.wrong("sip_username", text % {"value": shortened(username)})
     _check_password(row)
-    enabled = _ENABLED.get(row.value("enabled").casefold())
-    if enabled is None:
+    if row.value("enabled").casefold() not in _ENABLED:
         text = _("“%(value)s” is neither yes nor no. Write yes, no, true, false, 1, 0, or nothing for yes.")
         row.wrong("enabled", text % {"value": shortened(row.value("enabled"))})
-    else:
-        row.enabled = enabled
 
 
 def _wrong_characters(row: Checked, column: str, value: str) -> None:

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from softphones import changes, mail
+from softphones.imports.checking import is_enabled
 from softphones.imports.statuses import with_status
 from softphones.models import Account, Change, Import, ImportRow, Message
 from softphones.wake import wake
@@ -12,11 +13,12 @@ from softphones.wake import wake
 Kind, State, Verdict = Import.Kind, Import.State, ImportRow.Verdict
 
 AT_ONCE = 50
+CREATES_AT_ONCE = 250
 
 
 def settle(*, now: datetime, account: Account | None = None) -> None:
     """Go on with what was left half written, and finish what has come to its end. Not in a transaction."""
-    unfinished = Import.objects.filter(state__in=(State.STARTED, State.PAUSED))
+    unfinished = Import.objects.filter(state__in=(State.STARTING, State.STARTED, State.PAUSED))
     if account:
         unfinished = unfinished.filter(account=account)
     for batch in unfinished.select_related("account", "asked_by").order_by("pk"):
@@ -24,6 +26,8 @@ def settle(*, now: datetime, account: Account | None = None) -> None:
 
 
 def settle_one(batch: Import, now: datetime) -> None:
+    if batch.state == State.STARTING:
+        write_creates(batch, now=now)
     if batch.state == State.STARTED and batch.kind != Kind.CREATE:
         write_acts(batch, now=now)
     if not with_status(batch).filter(status="waiting").exists():
@@ -50,6 +54,59 @@ def write_acts(batch: Import, *, now: datetime, most: int | None = None) -> bool
             wake("push_changes", account_id=locked.account_id)
         written += len(rows)
     return True
+
+
+def write_creates(batch: Import, *, now: datetime, ip: str | None = None) -> None:
+    """Write the softphones to be made into the outbox. Only when all of them are there may the first be sent.
+
+    A few in each transaction, so that others get their turn. Done by two at the same moment, each is written once.
+    """
+    while True:
+        with transaction.atomic():
+            locked = Import.objects.select_for_update(of=("self",)).select_related("account", "asked_by").get(pk=batch.pk)
+            if locked.state != State.STARTING:
+                break
+            rows = locked.rows.filter(verdict=Verdict.WILL_CREATE, change=None)
+            if locked.skip_owned:
+                rows = rows.filter(is_owned=False)
+            rows = list(rows.select_related("owner").order_by("line")[:CREATES_AT_ONCE])
+            if not rows:
+                locked.rows.update(password=None)
+                locked.state = State.STARTED
+                locked.save(update_fields=["state"])
+                wake("push_changes", account_id=locked.account_id)
+                break
+            _create(locked, rows, ip, now)
+    batch.refresh_from_db()
+
+
+def _create(batch: Import, rows: list[ImportRow], ip: str | None, now: datetime) -> None:
+    wishes = changes.create_many(
+        account=batch.account,
+        phones=[_phone(batch, row) for row in rows],
+        by=batch.asked_by,
+        batch=batch.batch,
+        ip=ip,
+        now=now,
+    )
+    asked = [(wish.pk, wish.softphone_id, row.pk) for wish, row in zip(wishes, rows, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.executemany("UPDATE softphones_importrow SET change_id = %s, softphone_id = %s WHERE id = %s", asked)
+
+
+def _phone(batch: Import, row: ImportRow) -> changes.NewPhone:
+    values = row.values
+    return changes.NewPhone(
+        name=values["name"],
+        owner=row.owner,
+        enabled=is_enabled(values.get("enabled", "")),
+        caller_id_number=values.get("extension", ""),
+        caller_id_name=values.get("caller_id_name", ""),
+        username=values.get("sip_username", ""),
+        password=row.password or "",
+        key=f"{batch.batch}:{row.pk}",
+        instead_of=row.softphone_id,
+    )
 
 
 def _write(batch: Import, row: ImportRow, now: datetime) -> None:

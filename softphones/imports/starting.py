@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from softphones import audit, changes
 from softphones.imports.checking import Checked
 from softphones.imports.estimate import Summary, summary
-from softphones.imports.settling import AT_ONCE, settle_one, write_acts
+from softphones.imports.settling import AT_ONCE, settle, settle_one, write_acts, write_creates
 from softphones.imports.storing import count, judge, recheck
 from softphones.models import Account, Import, ImportRow, User
 from softphones.wake import wake
@@ -35,33 +35,42 @@ def start(
     typed: int | None = None,
     ip: str | None = None,
 ) -> Import:
-    """Put all rows into the outbox, or the mail queue. See softphones.imports. Raises NotPossible, ChangedMeanwhile.
+    """Put all rows into the outbox, or the mail queue. See softphones.imports. Raises NotPossible, ChangedMeanwhile. Not in
+    a transaction.
 
     Softphones to be made are all there before the first call; acts follow a few at a time, also if this process ends.
     """
+    settle(now=now, account=batch.account)  # a start that was interrupted
     with transaction.atomic():
         # One start at a time in an account, so that two files never make the same softphone.
         Account.objects.select_for_update().get(pk=batch.account_id)
         batch = Import.objects.select_for_update().select_related("account").get(pk=batch.pk)
         if batch.state != State.CHECKED:
             return batch
+        if Import.objects.filter(account=batch.account_id, state=State.STARTING).exists():
+            raise NotPossible(_("Another import is just being started. Try again in a moment."))
         rows = list(batch.rows.exclude(verdict=Verdict.ERROR).order_by("line")) if batch.kind == Kind.CREATE else []
         checked = recheck(batch, rows, by)
         changed = _take_over(batch, rows, checked)
         if not changed:
             _refuse_unless_ready(batch, summary(batch), skip_errors, skip_owned, typed)
             batch.asked_by, batch.skip_errors, batch.skip_owned = by, skip_errors, skip_owned
-            batch.state, batch.started_at = State.STARTED, now
+            batch.state = State.STARTING if batch.kind == Kind.CREATE else State.STARTED
+            batch.started_at = now
             batch.save()
             _record("import:started" if batch.kind == Kind.CREATE else "bulk:started", batch, by, ip, now)
-            _create([(row, new) for row, new in zip(rows, checked, strict=True) if _is_wanted(batch, row)], batch, ip, now)
-            batch.rows.update(password=None)
-            wake("push_changes", account_id=batch.account_id)
     if changed:
         raise ChangedMeanwhile(_("Something has changed since the check. Look at the rows again, then start."))
-    if batch.kind != Kind.CREATE and write_acts(batch, now=now, most=AT_ONCE):
-        wake("go_on_with_import", import_id=batch.pk)
+    _write(batch, now, ip)
     return batch
+
+
+def _write(batch: Import, now: datetime, ip: str | None) -> None:
+    """Into the outbox; what this process does not come to, a task does."""
+    if batch.state == State.STARTING:
+        write_creates(batch, now=now, ip=ip)
+    elif batch.kind != Kind.CREATE and write_acts(batch, now=now, most=AT_ONCE):
+        wake("go_on_with_import", import_id=batch.pk)
 
 
 def pause(*, batch: Import, by: User | None, now: datetime, ip: str | None = None) -> Import:
@@ -70,9 +79,10 @@ def pause(*, batch: Import, by: User | None, now: datetime, ip: str | None = Non
 
 
 def resume(*, batch: Import, by: User | None, now: datetime, ip: str | None = None) -> Import:
-    batch = _move(batch, State.PAUSED, State.STARTED, "bulk:resumed", by, ip, now)
+    after = State.STARTING if batch.kind == Kind.CREATE else State.STARTED  # perhaps not all of it was written
+    batch = _move(batch, State.PAUSED, after, "bulk:resumed", by, ip, now)
+    _write(batch, now, ip)
     wake("push_changes", account_id=batch.account_id)
-    wake("go_on_with_import", import_id=batch.pk)
     return batch
 
 
@@ -85,9 +95,10 @@ def cancel(*, batch: Import, by: User | None, now: datetime, ip: str | None = No
         batch.state = State.CANCELLED
         return batch
     # Nothing may go while its rest is ended, few by few.
-    Import.objects.filter(pk=batch.pk, state=State.STARTED).update(state=State.PAUSED)
+    Import.objects.filter(pk=batch.pk, state__in=(State.STARTING, State.STARTED)).update(state=State.PAUSED)
     changes.cancel_unsent(account=batch.account, batch=batch.batch, now=now)
     batch = _move(batch, State.PAUSED, State.CANCELLED, "bulk:cancelled", by, ip, now, finished_at=now)
+    batch.rows.update(password=None)
     wake("push_changes", account_id=batch.account_id)
     return batch
 
@@ -116,39 +127,16 @@ def _refuse_unless_ready(batch: Import, said: Summary, skip_errors: bool, skip_o
 
 def _take_over(batch: Import, rows: list[ImportRow], checked: list[Checked]) -> bool:
     """Whether the rows come out differently than at the check; then they say so."""
-    different = [(row, new) for row, new in zip(rows, checked, strict=True) if row.verdict != new.verdict]
-    for row, new in different:
+    differs = False
+    for row, new in zip(rows, checked, strict=True):
+        before = row.verdict, row.owner_id, row.softphone_id
         judge(row, new)
-        row.save()
-    if different:
+        differs = differs or before[0] != row.verdict
+        if before != (row.verdict, row.owner_id, row.softphone_id):
+            row.save()
+    if differs:
         count(batch, batch.rows.all())
-    return bool(different)
-
-
-def _is_wanted(batch: Import, row: ImportRow) -> bool:
-    return row.verdict == Verdict.WILL_CREATE and not (batch.skip_owned and row.is_owned)
-
-
-def _create(rows: list[tuple[ImportRow, Checked]], batch: Import, ip: str | None, now: datetime) -> None:
-    phones = [_phone(batch, row, checked) for row, checked in rows]
-    wishes = changes.create_many(account=batch.account, phones=phones, by=batch.asked_by, batch=batch.batch, ip=ip, now=now)
-    asked = [(wish.pk, wish.softphone_id, row.pk) for wish, (row, _checked) in zip(wishes, rows, strict=True)]
-    with connection.cursor() as cursor:
-        cursor.executemany("UPDATE softphones_importrow SET change_id = %s, softphone_id = %s WHERE id = %s", asked)
-
-
-def _phone(batch: Import, row: ImportRow, checked: Checked) -> changes.NewPhone:
-    return changes.NewPhone(
-        name=checked.value("name"),
-        owner=checked.owner,
-        enabled=checked.enabled,
-        caller_id_number=checked.value("extension"),
-        caller_id_name=checked.value("caller_id_name"),
-        username=checked.value("sip_username"),
-        password=checked.value("sip_password"),
-        key=f"{batch.batch}:{row.pk}",
-        instead_of=checked.failed,
-    )
+    return differs
 
 
 def _move(batch: Import, before: State, after: State, act: str, by, ip, now, **values) -> Import:

@@ -60,7 +60,7 @@ def check(*, file: bytes, name: str, account: Account, by: User | None, now: dat
 def unfinished(*, file: bytes, account: Account) -> Import | None:
     """The import of this file that was started and has not come to its end."""
     started = Import.objects.filter(account=account, kind=Kind.CREATE, sha256=sha256(file).hexdigest())
-    return started.filter(state__in=(State.STARTED, State.PAUSED)).select_related("account").first()
+    return started.filter(state__in=(State.STARTING, State.STARTED, State.PAUSED)).select_related("account").first()
 
 
 def from_people(*, account: Account, owners: Iterable[Owner], by: User | None, now: datetime) -> Import:
@@ -73,11 +73,7 @@ def from_people(*, account: Account, owners: Iterable[Owner], by: User | None, n
     def examined() -> Examined:
         rows = [_row_of(owner, line) for line, owner in enumerate(people, 1)]
         found = _examined(Table(rows=rows, count=len(rows)), account, by)
-        phones = Softphone.objects.present().filter(account=account, owner__in=people).order_by("pk")
-        phones = dict(phones.values_list("owner", "pk"))
-        for row in found.rows:
-            if row.verdict == Verdict.WILL_CREATE and row.is_owned and row.owner:
-                row.verdict, row.softphone, row.is_owned = Verdict.EXISTS, phones.get(row.owner.pk), False
+        _one_each(found.rows, account)
         return found
 
     return _checked(account, Kind.CREATE, digest, name, by, now, examined, is_file=False)
@@ -87,7 +83,18 @@ def recheck(batch: Import, rows: list[ImportRow], by: User | None) -> list[Check
     """The rows as they come out by now, in the order of `rows`."""
     read_again = [Row(row.line, row.values | {PASSWORD: row.password or ""}) for row in rows]
     checked, _notices = check_rows(batch.account, read_again, by)
+    if not batch.is_file:
+        _one_each(checked, batch.account)
     return checked
+
+
+def _one_each(rows: Iterable[Checked], account: Account) -> None:
+    """Who has a softphone already is no one to make one for."""
+    owned = [row for row in rows if row.verdict == Verdict.WILL_CREATE and row.is_owned]
+    phones = Softphone.objects.present().filter(account=account, owner__in=[row.owner for row in owned]).order_by("pk")
+    phones = dict(phones.values_list("owner", "pk"))
+    for row in owned:
+        row.verdict, row.softphone, row.is_owned = Verdict.EXISTS, phones.get(row.owner.pk), False
 
 
 def store(batch: Import, rows: Iterable[ImportRow]) -> None:
@@ -120,7 +127,7 @@ def as_row(batch: Import, row: Checked) -> ImportRow:
 def judge(stored: ImportRow, row: Checked) -> None:
     """Write the verdict into the row, which is not saved."""
     stored.verdict, stored.is_owned, stored.owner = row.verdict, row.is_owned, row.owner
-    stored.softphone_id = row.softphone
+    stored.softphone_id = row.softphone or row.failed
     stored.problems = [problem.as_dict() for problem in row.problems]
     stored.notices = [notice.as_dict() for notice in row.notices]
     stored.rank = rank(stored)

@@ -27,12 +27,14 @@ class Import(models.Model):
 
     class State(models.TextChoices):
         CHECKED = "checked", _("checked")
+        STARTING = "starting", _("starting")  # its rows are being written into the outbox; nothing of it is sent yet
         STARTED = "started", _("started")
         PAUSED = "paused", _("paused")
         CANCELLED = "cancelled", _("cancelled")
         FINISHED = "finished", _("finished")
 
-    UNFINISHED = (State.CHECKED, State.STARTED, State.PAUSED)
+    UNFINISHED = (State.CHECKED, State.STARTING, State.STARTED, State.PAUSED)
+    STOPPED = (State.STARTING, State.PAUSED)  # its wishes wait in the outbox
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="imports")
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.CREATE)
@@ -63,13 +65,13 @@ class Import(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "kind", "sha256"],
-                condition=Q(state__in=["checked", "started", "paused"]),
+                condition=Q(state__in=["checked", "starting", "started", "paused"]),
                 name="import_once_at_a_time",
             )
         ]
         indexes = [
             models.Index(fields=["account", "-created_at", "-id"], name="import_newest"),
-            models.Index(fields=["account"], condition=Q(state="paused"), name="import_paused"),
+            models.Index(fields=["account"], condition=Q(state__in=["starting", "paused"]), name="import_stopped"),
         ]
 
     def __str__(self):
@@ -104,6 +106,7 @@ class ImportRow(models.Model):
     is_owned = models.BooleanField(default=False)  # its owner has a softphone already
 
     owner = models.ForeignKey(Owner, on_delete=models.SET_NULL, null=True, related_name="+")
+    # The one that is there, or was made; before that, one that could not be made before and is tried again
     softphone = models.ForeignKey(Softphone, on_delete=models.SET_NULL, null=True, related_name="+")
     change = models.ForeignKey(Change, on_delete=models.SET_NULL, null=True, related_name="import_rows")
     message = models.ForeignKey(Message, on_delete=models.SET_NULL, null=True, related_name="+")
