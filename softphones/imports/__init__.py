@@ -7,7 +7,8 @@ Check (each returns an Import in state CHECKED; nothing is written at Audian or 
     check(*, file: bytes, name: str, account, by: User | None, now) -> Import
         Never raises for a bad file: `problems` of the Import (whole file) and of its rows say what is wrong. An unfinished
         import of the same file is given back (look at its `state`: it may be STARTED or PAUSED already), checked anew if it
-        has not been started. Pasted text is `file=text.encode()`, with a name of your choice.
+        has not been started. examine(*, file, account, by) is the same and stores nothing. Pasted text is
+        `file=text.encode()`, with a name of your choice.
     from_people(*, account, owners: Iterable[Owner], by, now) -> Import
         A softphone each; who has one already is `exists`.
     act_on(*, account, softphones: Iterable[Softphone], kind: Import.Kind, by, now) -> Import
@@ -23,6 +24,7 @@ Then:
         Raises NotPossible (a sentence): errors and not skip_errors; nothing to do; the number not typed
         (`summary.has_to_type`); or ChangedMeanwhile, a NotPossible: the check comes out differently by now, and the rows
         already say so: show them again. Pressed twice, started once.
+        Not in a transaction. While an import's rows are being written it is STARTING; its progress is "running".
     pause(*, batch, by, now, ip=None), resume(...), cancel(...) -> Import
         cancel ends the rest: what is unsent. What is on its way still arrives, and is reported.
     progress(*, batch, now) -> Progress: total, made, failed, waiting, ended, exists, errors, per_second, seconds_left,
@@ -34,7 +36,7 @@ Look:
         Errors first. `show`: "", or one of STATUSES ("error", "will_create", "will_do", "exists", "skipped",
         "waiting", "made", "failed", "cancelled"), or "notices". Each row has `.status`, `.sentence`, `.values` (column ->
         text, never the password), `.device_id`; `.problems` and `.notices` are lists of {"line", "column", "message"}.
-    counts(batch) -> dict[str, int] by those statuses
+    counts(batch) -> dict[str, int] by those statuses; problems(batch), notices(batch): all of them, in the order of the file
     result_csv(batch), marked_up_csv(batch) -> Iterator[str]: lines of the result file; the same columns before and after
     template_csv() -> Iterator[str];  columns() -> list[Column(name, required, explanation, example)];  LIMITS (sentence)
     newest(account, most=20) -> list[Import]

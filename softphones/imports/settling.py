@@ -1,5 +1,6 @@
 """What goes on by itself: acts are written into the outbox a few at a time, and what has come to its end is finished."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -81,6 +82,7 @@ def write_creates(batch: Import, *, now: datetime, ip: str | None = None) -> Non
 
 
 def _create(batch: Import, rows: list[ImportRow], ip: str | None, now: datetime) -> None:
+    _drop_failed(batch, rows, now)
     wishes = changes.create_many(
         account=batch.account,
         phones=[_phone(batch, row) for row in rows],
@@ -92,6 +94,19 @@ def _create(batch: Import, rows: list[ImportRow], ip: str | None, now: datetime)
     asked = [(wish.pk, wish.softphone_id, row.pk) for wish, row in zip(wishes, rows, strict=True)]
     with connection.cursor() as cursor:
         cursor.executemany("UPDATE softphones_importrow SET change_id = %s, softphone_id = %s WHERE id = %s", asked)
+
+
+def _drop_failed(batch: Import, rows: list[ImportRow], now: datetime) -> None:
+    """What could not be made under another username, and is made now, is not wanted any more: its own try is looked after."""
+    wanted = {(row.values["name"].casefold(), row.owner_id): row.values.get("sip_username", "").lower() for row in rows}
+    failed = Change.objects.filter(account=batch.account, kind=Change.Kind.CREATE, state=Change.State.FAILED)
+    unmade = failed.filter(softphone__audian_id=None, softphone__gone_at=None, folded_into=None)
+    for change in unmade.select_related("softphone__account", "softphone__owner"):
+        phone = change.softphone
+        username = wanted.get((phone.name.casefold(), phone.owner_id))
+        if username and username != phone.username_folded:
+            with suppress(changes.NotPossible):
+                changes.delete(softphone=phone, by=batch.asked_by, urgent=False, now=now)
 
 
 def _phone(batch: Import, row: ImportRow) -> changes.NewPhone:

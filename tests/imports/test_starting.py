@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from softphones import changes, charges, imports, tasks
+from softphones.imports import settling
 from softphones.models import AuditEvent, Change, Import, ImportRow, Softphone
 from tests.factories import make_owner, make_softphone
 from tests.imports.conftest import again, said, softphones_of, table, verdicts, writes
@@ -114,8 +115,6 @@ def test_cancelled_the_rest_ends_and_the_report_says_so(check, start, send, sand
 
 def test_a_start_that_was_interrupted_goes_on_by_itself(check, start, send, sandbox, monkeypatch):
     batch = check(FILE)
-    from softphones.imports import settling
-
     monkeypatch.setattr(settling, "CREATES_AT_ONCE", 3)
     written = changes.create_many
 
@@ -171,15 +170,27 @@ def test_declined_charges_fail_every_row_and_it_can_be_imported_again(check, sta
 
 
 def test_a_row_that_failed_is_sent_again_as_the_mended_file_says(check, start, send, sandbox):
-    sandbox.add_device(name="Theirs", device_type="sip_device", sip={"username": "lobby", "password": "theirs"})
+    theirs = sandbox.add_device(name="Theirs", device_type="sip_device", sip={"username": "lobby", "password": "theirs"})
     start(check("name,sip_username,extension\nLobby,lobby,1\n"))
     send()
-    batch = check("name,sip_username,extension\nLobby,lobby,2\n")
-    assert verdicts(batch) == ["will_create"]
-    batch = check("name,extension\nLobby,2\n")
-    start(batch)
+    sandbox.remove_device(theirs)
+    batch = start(check("name,extension\nLobby,2\n"))
+    send()
+    [device] = softphones_of(sandbox)
+    assert (device["sip"]["username"], device["caller_id"]["internal"]["number"]) == ("lobby", "2")
+    assert (imports.counts(batch)["made"], Softphone.objects.count()) == (1, 1)
+
+
+def test_a_row_whose_username_was_taken_leaves_nothing_behind_under_another(check, start, send, sandbox):
+    sandbox.add_device(name="Theirs", device_type="sip_device", sip={"username": "lobby", "password": "theirs"})
+    batch = start(check("name,sip_username\nLobby,lobby\n"))
     send()
     assert "taken" in imports.rows(batch).rows[0].sentence
+    start(check("name,sip_username\nLobby,lobby2\n"))
+    send()
+    assert [device["sip"]["username"] for device in softphones_of(sandbox)] == ["lobby2"]
+    assert [phone.sip_username for phone in Softphone.objects.present()] == ["lobby2"]
+    assert len(sandbox.devices()) == 2
 
 
 def test_what_was_checked_and_never_started_is_forgotten_after_a_day(check, start):
