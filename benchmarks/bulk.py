@@ -22,8 +22,9 @@ from benchmarks.stage import ROOT, Stage, stage
 
 SIZES = (20, 50, 200, 1000)
 FAULTS = ("cut_after", "503", "html_502", "cut_before")
-FAULT_EVERY, KILL_AFTER = 2.0, (2.0, 9.0)  # seconds
-LAST_SECONDS = 900
+# Seconds between two faults, and until a worker that has the lease is killed; and how often.
+FAULT_EVERY, KILL_AFTER, KILLS = 1.0, (2.0, 9.0), 4
+LAST_SECONDS = 1800
 HEAD = f"{'':4} {'rows':>5} {'made':>5} {'doubled':>7} {'seconds':>8} {'limit':>8} {'calls':>6} {'429 %':>6}  {''}"
 
 
@@ -83,7 +84,7 @@ def _measured(rows: int, chance: random.Random | None, database: str) -> Run:
         file, result = folder / "phones.csv", folder / "result.csv"
         file.write_text("name,extension\n" + "".join(f"Phone {n},{2000 + n}\n" for n in range(rows)))
         before, begun = _told(place)["devices"], time.perf_counter()
-        kills, faults = _disturbed(place, file, chance) if chance else (0, 0)
+        kills, faults = _disturbed(place, file, rows, chance) if chance else (0, 0)
         answer = _manage(place, "import_softphones", str(file), f"--result={result}")
         seconds, told = time.perf_counter() - begun, _told(place)
         with result.open(encoding="utf-8-sig") as lines:
@@ -94,10 +95,11 @@ def _measured(rows: int, chance: random.Random | None, database: str) -> Run:
         return Run(rows, made, there, seconds, sum(statuses.values()), statuses.get("429", 0), kills, faults)
 
 
-def _disturbed(place: Stage, file: Path, chance: random.Random) -> tuple[int, int]:
+def _disturbed(place: Stage, file: Path, rows: int, chance: random.Random) -> tuple[int, int]:
     """Let workers send the file until they are done, kill them meanwhile, and have Audian fail."""
     _manage(place, "import_softphones", str(file), "--enqueue")
     kills = faults = 0
+    most = max(4, rows // 20)
     until, left = time.monotonic() + LAST_SECONDS, True
     while left and time.monotonic() < until:
         worker = subprocess.Popen(
@@ -108,10 +110,12 @@ def _disturbed(place: Stage, file: Path, chance: random.Random) -> tuple[int, in
             stderr=subprocess.DEVNULL,
         )
         dies = time.monotonic() + chance.uniform(*KILL_AFTER) + (15 if kills else 0)  # the lease of the one before
-        while (left := worker.poll() is None) and time.monotonic() < dies:
-            fault = {"name": chance.choice(FAULTS), "times": chance.randint(1, 3), "path": "/devices"}
-            requests.post(f"{_controls(place)}/faults", json=fault, timeout=5).raise_for_status()
-            faults += fault["times"]
+        while (left := worker.poll() is None) and (kills == KILLS or time.monotonic() < dies):
+            # One at a time: a pause that finds a fault whenever it tries would grow and grow.
+            if faults < most and not requests.get(f"{_controls(place)}/faults", timeout=5).json():
+                fault = {"name": chance.choice(FAULTS), "path": "/devices"}
+                requests.post(f"{_controls(place)}/faults", json=fault, timeout=5).raise_for_status()
+                faults += 1
             time.sleep(FAULT_EVERY)
         if left:
             worker.kill()

@@ -45,7 +45,7 @@ def write_acts(batch: Import, *, now: datetime, most: int | None = None) -> bool
     written = 0
     while most is None or written < most:
         with transaction.atomic():
-            locked = Import.objects.select_for_update().select_related("account", "asked_by").get(pk=batch.pk)
+            locked = Import.objects.select_for_update(of=("self",)).select_related("account", "asked_by").get(pk=batch.pk)
             rows = locked.rows.filter(verdict=Verdict.WILL_DO, change=None, message=None, softphone__isnull=False)
             rows = list(rows.select_related("softphone__account", "softphone__owner__user").order_by("pk")[:AT_ONCE])
             if locked.state != State.STARTED or not rows:

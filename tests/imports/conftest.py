@@ -7,11 +7,14 @@ from collections.abc import Callable
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.utils import timezone
 
-from softphones import changes, imports
-from softphones.models import Import, SyncRun
-from tests.changes.conftest import SHORT, again, drain, plant, sandbox, short_limits, softphones_of, writes  # noqa: F401
+from softphones import changes, imports, mirror
+from softphones.connection import connect
+from softphones.models import Import, Softphone, SyncRun
+from softphones.pacing import Urgency
+from tests.changes.conftest import PASSWORD, SHORT, again, sandbox, short_limits, softphones_of, writes  # noqa: F401
 from tests.factories import make_account, make_owner, make_user
 
 
@@ -30,6 +33,23 @@ def admin(account):
 @pytest.fixture
 def alice(account, sandbox):  # noqa: F811
     return make_owner(account, "alice@acme.example", name="Alice Smith")
+
+
+@pytest.fixture
+def plant(sandbox, account) -> Callable[..., Softphone]:  # noqa: F811
+    """A softphone that Audian and the mirror know."""
+
+    def add(name: str, username: str) -> Softphone:
+        sip = {"username": username, "password": PASSWORD, "method": "password"}
+        device_id = sandbox.add_device(name=name, device_type="softphone", enabled=True, sip=sip)
+        with connect(account, urgency=Urgency.PERSON) as client:
+            document = client.device(device_id)
+        with transaction.atomic():
+            softphone = mirror.absorb(account, document, timezone.now())
+        sandbox.calls.clear()
+        return softphone
+
+    return add
 
 
 @pytest.fixture

@@ -203,7 +203,7 @@ def test_what_was_checked_and_never_started_is_forgotten_after_a_day(check, star
 
 
 def test_an_urgent_reset_overtakes_an_import(check, start, sandbox, admin, account, plant):
-    phone = plant()
+    phone = plant("Alice", "user_alice")
     start(check(FILE))
     changes.reset_password(softphone=phone, by=admin, now=timezone.now())
     changes.drain(account=account, seconds=5)
