@@ -120,3 +120,13 @@ def test_people_are_mailed_once_where_their_new_softphone_is(check, start, send,
     for _press in range(2):
         assert imports.send_setup_mails(batch=batch, by=admin, now=timezone.now()) == 1
     assert [message.to for message in Message.objects.all()] == ["alice@acme.example"]
+
+
+def test_people_whose_password_was_reset_in_bulk_are_told_behind_single_mails(account, act, start, send, sandbox, alice, plant):
+    phone = plant("Alice", "user_alice")
+    Softphone.objects.filter(pk=phone.pk).update(owner=alice, owner_audian_id=alice.audian_id)
+    sandbox.change_device(phone.audian_id, owner_id=alice.audian_id)
+    start(act(Kind.RESET, [phone]))
+    send()
+    message = Message.objects.get()
+    assert (message.kind, message.rank) == (Message.Kind.NEW_PASSWORD, Message.BULK_RANK)
