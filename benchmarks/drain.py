@@ -1,7 +1,7 @@
 """How fast the outbox empties under Audian's documented limits: `python -m benchmarks.drain`. Exit code 1 if a limit is missed.
 
-Against the sandbox in a process of its own, with the token buckets of 100 and 10 a second and 50 ms of latency, on SQLite
-unless `--database` names an empty database. The calls are the ones that the sandbox counted.
+Against the sandbox in a process of its own, with the token buckets of 100 and 10 a second and 50 ms of latency, on SQLite.
+The calls are the ones that the sandbox counted.
 """
 
 import argparse
@@ -14,9 +14,8 @@ from benchmarks.stage import stage
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--changes", type=int, default=300, help="changes to send: half creates, half renamings (300)")
-    parser.add_argument("--database", default="", help="address of an empty database (an SQLite file of its own)")
     options = parser.parse_args()
-    with stage(devices=options.changes // 2, latency_ms=50, database=options.database, rate_limit=True) as place:
+    with stage(devices=options.changes // 2, latency_ms=50, rate_limit=True) as place:
         run = place.measure("drain")
     if run["done"] != run["wishes"]:
         sys.exit(f"The run is no measure: {run}")

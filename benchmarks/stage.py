@@ -33,11 +33,8 @@ class Stage:
 
 
 @contextmanager
-def stage(*, devices: int, latency_ms: int = 0, database: str = "", rate_limit: bool = False) -> Iterator[Stage]:
-    """A sandbox and an empty portal, both gone afterwards; with `rate_limit` the documented buckets and our own pacing.
-
-    `database` is the address of a database to use instead of an SQLite file; it must be empty.
-    """
+def stage(*, devices: int, latency_ms: int = 0, rate_limit: bool = False) -> Iterator[Stage]:
+    """A sandbox and an empty portal, both gone afterwards; with `rate_limit` the documented buckets and our own pacing."""
     with (
         tempfile.TemporaryDirectory(prefix="softphone-portal-benchmark-") as folder,
         _sandbox(devices, latency_ms, rate_limit) as told,
@@ -58,8 +55,6 @@ def stage(*, devices: int, latency_ms: int = 0, database: str = "", rate_limit: 
         }
         if not rate_limit:
             environment["API_BUCKET_SIZE"] = "0"
-        if database:
-            environment["DATABASE_URL"] = database
         migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
         subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
         yield Stage(environment)

@@ -3,15 +3,20 @@
 `NAME_FILE` is read where `NAME` is missing (Docker secrets). Every problem is collected, so that one start names all of them.
 """
 
+import logging
+import os
+import re
 import secrets
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cryptography.fernet import Fernet
 from environs import EnvError, FileAwareEnv
 
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "::1"}
+DATABASES = {"django.db.backends.sqlite3", "django.db.backends.postgresql"}
+LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 
 
 class Environment:
@@ -30,14 +35,35 @@ class Environment:
             self.problems.append(f"{name} must be {expected}.")
             return default
 
-    def text(self, name: str, default: str = "") -> str:
-        return self._read("str", name, default, "text, or its file must be readable").strip()
+    def text(self, name: str, default: str = "", *, longest: int | None = None) -> str:
+        """Without the blanks around it. `longest`: how many characters its column holds."""
+        value = self._read("str", name, default, "text, or its file must be readable").strip()
+        if longest and len(value) > longest:
+            self.problems.append(f"{name} must have at most {longest} characters.")
+        return value
+
+    def pattern(self, name: str, pattern: str, expected: str) -> str:
+        """Text that matches `pattern` as a whole; "" where none is given."""
+        value = self.text(name)
+        if value and not re.fullmatch(pattern, value):
+            self.problems.append(f"{name} must be {expected}.")
+        return value
 
     def flag(self, name: str, default: bool) -> bool:
         return self._read("bool", name, default, "true or false")
 
-    def number(self, name: str, default: float) -> float:
-        return self._read("float", name, default, "a number")
+    def number(self, name: str, default: float, *, least: int) -> float:
+        return self._at_least("float", name, default, least, f"a number, {least} or more")
+
+    def whole(self, name: str, default: int, *, least: int) -> int:
+        return self._at_least("int", name, default, least, f"a whole number, {least} or more")
+
+    def _at_least(self, kind: str, name: str, default, least: int, expected: str):
+        value = self._read(kind, name, default, expected)
+        if value < least:
+            self.problems.append(f"{name} must be {expected}.")
+            return default
+        return value
 
     def port(self, name: str, default: int) -> int:
         value = self._read("int", name, default, "a port number from 1 to 65535")
@@ -45,6 +71,27 @@ class Environment:
             self.problems.append(f"{name} must be a port number from 1 to 65535.")
             return default
         return value
+
+    def level(self, name: str, default: str) -> str:
+        value = self.text(name, default).upper()
+        if value not in logging.getLevelNamesMapping():
+            self.problems.append(f"{name} must be one of {', '.join(LEVELS)}.")
+        return value
+
+    def folder(self, name: str, path: Path) -> Path:
+        """`path`, which is made where it is missing. `name` is the variable that an operator can change."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            usable = os.access(path, os.W_OK | os.X_OK)
+        except OSError:
+            usable = False
+        if not usable:
+            self._unwritable(name, path)
+        return path
+
+    def _unwritable(self, name: str, path: Path) -> None:
+        if not any(problem.startswith(f"{name} ") for problem in self.problems):
+            self.problems.append(f"{name} must name a folder that the portal can write to, not {path}.")
 
     def words(self, name: str, default: str = "") -> list[str]:
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
@@ -57,18 +104,14 @@ class Environment:
         if not debug:
             self.problems.append(f"{name} is missing. Set it, or {name}_FILE, to a secret of your own.")
             return make()
-        path = kept_in / name.lower()
+        path = self.folder("VAR_DIR", kept_in) / name.lower()
         try:
+            if not path.exists():
+                return _keep(path, make())
             return path.read_text()
-        except FileNotFoundError:
-            kept_in.mkdir(parents=True, exist_ok=True)
-            value = make()
-            try:
-                path.touch(mode=0o600, exist_ok=False)
-            except FileExistsError:
-                return path.read_text()
-            path.write_text(value)
-            return value
+        except OSError:
+            self._unwritable("VAR_DIR", kept_in)
+            return make()
 
     def fernet_keys(self, name: str, *, kept_in: Path, debug: bool) -> list[str]:
         keys = self.secret(name, kept_in=kept_in, debug=debug, make=lambda: Fernet.generate_key().decode())
@@ -82,25 +125,74 @@ class Environment:
                     'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
                 )
                 return [Fernet.generate_key().decode()]
+        if not found:
+            self.problems.append(f"{name} holds no key.")
         return found
 
-    def address(self, name: str, default: str, *, plain_http_allowed: bool) -> str:
-        """An http(s) address without a trailing slash. Plain http is for loopback, unless it is allowed."""
+    def address(self, name: str, default: str, *, plain_http_allowed: bool, origin: bool = False) -> str:
+        """An http(s) address without a trailing slash; "" for a bad one. `origin`: without a path.
+
+        Plain http is for loopback, unless it is allowed.
+        """
         value = self.text(name, default).rstrip("/")
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        parts = _split(value)
+        good = parts and parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
+        if not good or "@" in parts.netloc or (origin and parts.path):
             self.problems.append(f"{name} must be an address such as https://portal.example.com.")
-        elif parts.scheme == "http" and parts.hostname not in LOOPBACK and not plain_http_allowed:
+            return ""
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not plain_http_allowed:
             self.problems.append(f"{name} must start with https:// (plain http is for this machine only).")
         return value
 
+    def broker(self, name: str) -> str:
+        value = self.text(name)
+        parts = _split(value)
+        if value and not (parts and parts.scheme in {"redis", "rediss"} and parts.hostname):
+            self.problems.append(f"{name} must be an address such as redis://host:6379/0.")
+        return value
+
     def database(self, name: str, default: str) -> dict:
-        return self._read("dj_db_url", name, default, "a database address such as postgres://user:password@host/name")
+        expected = "a database address such as postgres://user:password@host/name"
+        found = self._read("dj_db_url", name, default, expected)
+        if isinstance(found, dict) and found.get("ENGINE") in DATABASES:
+            return found
+        if isinstance(found, dict):
+            self.problems.append(f"{name} must be {expected}.")
+        return {"ENGINE": "django.db.backends.postgresql"}
 
     def mail(self, name: str, default: str) -> dict:
-        return self._read("dj_email_url", name, default, "a mail address such as smtp://user:password@host:587")
+        expected = "a mail address such as smtp://user:password@host:587"
+        found = self._read("dj_email_url", name, default, expected)
+        if isinstance(found, dict) and "EMAIL_BACKEND" in found:
+            return found
+        if isinstance(found, dict):
+            self.problems.append(f"{name} must be {expected}.")
+        return {"EMAIL_BACKEND": ""}
 
     def stop_if_bad(self) -> None:
         """End the start with one sentence a problem, instead of running half configured."""
         if self.problems:
             sys.exit("The portal can't start:\n" + "\n".join(f"- {problem}" for problem in self.problems))
+
+
+def _keep(path: Path, fresh: str) -> str:
+    """Put a secret into a new file of mode 0600, whole or not at all. Returns the one of whoever was faster."""
+    written = path.with_name(f"{path.name}.{os.getpid()}")
+    written.touch(mode=0o600)
+    written.write_text(fresh)
+    try:
+        path.hardlink_to(written)
+    except FileExistsError:
+        return path.read_text()
+    finally:
+        written.unlink()
+    return fresh
+
+
+def _split(address: str) -> SplitResult | None:
+    """The parts of an address; None if it has none, such as a port that is no port."""
+    try:
+        parts = urlsplit(address)
+        return parts if parts.port is None or parts.port else None
+    except ValueError:
+        return None

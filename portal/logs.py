@@ -3,7 +3,9 @@
 import logging
 import re
 
-_ONE_TIME = re.compile(r"(/s/|[?&](?:id|t)=)[^\s\"'&/]+")
+# Also as a path mistyped in capitals, and quoted inside of another address.
+_ONE_TIME = re.compile(r"(/s/|(?:[?&]|%3f|%26)(?:id|t)(?:=|%3d))[^\s\"'&/]+", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _FORMATTER = logging.Formatter()
 
 
@@ -14,12 +16,12 @@ def without_tokens(text: str) -> str:
 class SecretsFilter(logging.Filter):
     """Renders the record and takes set-up tokens out of its text and traceback.
 
-    Other secrets are never handed to a logger at all.
+    Other secrets are never handed to a logger at all. A message stays on one line, so that no path forges another.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        cleaned = without_tokens(message)
+        cleaned = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], without_tokens(message))
         if cleaned != message:
             record.msg, record.args = cleaned, None
         if record.exc_info:

@@ -67,7 +67,10 @@ class SecondFactorMiddleware:
 
 def _page(request: HttpRequest) -> str:
     """The page that the request came from, as a path of ours; "/" if that is not known."""
-    page = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
+    try:
+        page = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
+    except ValueError:
+        return "/"
     if page.netloc != request.get_host() or not page.path.startswith("/"):
         return "/"
     return f"{page.path}?{page.query}" if page.query else page.path

@@ -19,17 +19,18 @@ PUBLIC_URL = environment.address(
     "PUBLIC_URL",
     "http://127.0.0.1:8000" if DEBUG else "",
     plain_http_allowed=environment.flag("PUBLIC_URL_HTTP", False),
+    origin=True,
 )
 _public_host = urlsplit(PUBLIC_URL).hostname or "127.0.0.1"
 _served_on_tls = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", ",".join(sorted({_public_host} | (LOOPBACK if DEBUG else set()))))
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS", PUBLIC_URL)
-TRUSTED_PROXIES = int(environment.number("TRUSTED_PROXIES", 0))
+TRUSTED_PROXIES = environment.whole("TRUSTED_PROXIES", 0, least=0)
 
 # --- Storage: SQLite and files on one machine, PostgreSQL and Redis in production
 DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{VAR_DIR / 'portal.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    environment.folder("VAR_DIR", VAR_DIR)
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 5,
@@ -39,7 +40,7 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-REDIS_URL = environment.text("REDIS_URL")
+REDIS_URL = environment.broker("REDIS_URL")
 
 # --- Applications
 INSTALLED_APPS = [
@@ -127,6 +128,7 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 60 * 60 * 12
 SESSION_COOKIE_NAME = "__Host-session" if _served_on_tls else "session"
+CSRF_FAILURE_VIEW = "softphones.views.sign_in.stale"
 CSRF_COOKIE_NAME = "__Host-csrf" if _served_on_tls else "csrf"
 SECURE_SSL_REDIRECT = _served_on_tls
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
@@ -178,7 +180,7 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMA
 EMAIL_FILE_PATH = _mail.get("EMAIL_FILE_PATH") or str(VAR_DIR / "mail")
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", f"Softphone Portal <portal@{_public_host}>")
-EMAIL_PER_MINUTE = environment.number("EMAIL_PER_MINUTE", 25)
+EMAIL_PER_MINUTE = environment.number("EMAIL_PER_MINUTE", 25, least=0)
 
 # --- Celery only wakes; rows are the queue
 CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"
@@ -192,7 +194,7 @@ if REDIS_URL:
 else:
     _broker = VAR_DIR / "broker"
     for _folder in ("queue", "control"):
-        (_broker / _folder).mkdir(parents=True, exist_ok=True)
+        environment.folder("VAR_DIR", _broker / _folder)
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_broker / "queue"),
         "data_folder_out": str(_broker / "queue"),
@@ -205,7 +207,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat")
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file: all intervals are short
 CELERY_BEAT_SCHEDULE = {
     "mirror-accounts": {
         "task": "softphones.tasks.mirror_accounts",
@@ -221,30 +223,32 @@ AUDIAN_API_URL = environment.address(
     "https://api.audian.com:8443/v2",
     plain_http_allowed=environment.flag("AUDIAN_API_HTTP", False),
 )
-AUDIAN_ACCOUNT_ID = environment.text("AUDIAN_ACCOUNT_ID")
+AUDIAN_ACCOUNT_ID = environment.pattern(
+    "AUDIAN_ACCOUNT_ID", r"[0-9A-Za-z_-]{1,64}", "the id of an account at Audian, 32 hexadecimal digits"
+)
 AUDIAN_API_KEY = environment.text("AUDIAN_API_KEY")
 AUDIAN_AUTH_TOKEN = environment.text("AUDIAN_AUTH_TOKEN")
-SIP_SERVER = environment.text("SIP_SERVER", "sip.audian.com")
-SIP_REALM = environment.text("SIP_REALM")
+SIP_SERVER = environment.text("SIP_SERVER", "sip.audian.com", longest=253)
+SIP_REALM = environment.text("SIP_REALM", longest=253)
 SIP_UDP_PORT = environment.port("SIP_UDP_PORT", 5060)
 SIP_TLS_PORT = environment.port("SIP_TLS_PORT", 5061)
 # What people see of the first account; an empty value leaves the row's own alone.
-COMPANY_NAME = environment.text("COMPANY_NAME")
-HELPDESK_EMAIL = environment.text("HELPDESK_EMAIL")
-HELPDESK_PHONE = environment.text("HELPDESK_PHONE")
-ZOIPER_PROVIDER_ID = environment.text("ZOIPER_PROVIDER_ID")
+COMPANY_NAME = environment.text("COMPANY_NAME", longest=200)
+HELPDESK_EMAIL = environment.pattern("HELPDESK_EMAIL", r"[^@\s]{1,64}@[^@\s]{1,189}", "an e-mail address")
+HELPDESK_PHONE = environment.text("HELPDESK_PHONE", longest=50)
+ZOIPER_PROVIDER_ID = environment.pattern("ZOIPER_PROVIDER_ID", r"[0-9a-f]{32}", "32 hexadecimal digits")
 ZOIPER_QR_URL = environment.address(
     "ZOIPER_QR_URL", "https://oem.zoiper.com/qr.php", plain_http_allowed=environment.flag("AUDIAN_API_HTTP", False)
 )
 
 # --- Limits, in seconds unless named otherwise; settings so that tests can shrink them
-API_DEADLINE = environment.number("API_DEADLINE", 13)
-API_PAGE_SIZE = int(environment.number("API_PAGE_SIZE", 50))
-API_BUCKET_SIZE = environment.number("API_BUCKET_SIZE", 95)  # 95 % of Kazoo's 100 tokens (audian-api.md section 8)
-API_TOKENS_PER_SECOND = environment.number("API_TOKENS_PER_SECOND", 9.5)
+API_DEADLINE = environment.number("API_DEADLINE", 13, least=1)
+API_PAGE_SIZE = environment.whole("API_PAGE_SIZE", 50, least=1)
+API_BUCKET_SIZE = environment.number("API_BUCKET_SIZE", 95, least=0)  # 95 % of Kazoo's 100 tokens (audian-api.md section 8)
+API_TOKENS_PER_SECOND = environment.number("API_TOKENS_PER_SECOND", 9.5, least=0)
 API_LOGIN_COST = 35
 API_TOKEN_MARGIN = 60
-LEASE_SECONDS = environment.number("LEASE_SECONDS", 15)
+LEASE_SECONDS = environment.number("LEASE_SECONDS", 15, least=1)
 CHANGE_ATTEMPTS = 10
 CHANGE_RETRY = 4  # then twice as long each time, up to RETRY_MOST
 PAUSE_FIRST = 5  # likewise, for an account in trouble
@@ -302,7 +306,7 @@ LOGGING = {
     "filters": {"secrets": {"()": "portal.logs.SecretsFilter"}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["secrets"]}},
-    "root": {"handlers": ["stderr"], "level": environment.text("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": environment.level("LOG_LEVEL", "INFO")},
     "loggers": {"django": {"handlers": [], "propagate": True}, "django.server": {"handlers": [], "propagate": True}},
 }
 

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core import checks
 from django.db.models.signals import post_migrate
 
 
@@ -7,6 +8,8 @@ class SoftphonesConfig(AppConfig):
 
     def ready(self):
         import softphones.helpdesk  # noqa: F401  (listens for new passwords that Audian confirmed)
+        from portal.checks import servers
         from softphones.configuration import after_migrate
 
+        checks.register(servers, deploy=True)
         post_migrate.connect(after_migrate, sender=self)

@@ -1,9 +1,19 @@
 """The first account comes from the environment, and the environment wins for the account it names."""
 
+import logging
+import sys
+
+from cryptography.fernet import InvalidToken
 from django.conf import settings
+from django.db import DatabaseError, connections
 from django.utils.text import slugify
 
-from softphones.models import Account
+from softphones.models import Account, ApiToken
+
+logger = logging.getLogger(__name__)
+
+_CONNECTION = {"api_url", "api_key", "static_token"}
+LOST_KEY = "FIELD_ENCRYPTION_KEYS lacks the key with which the stored secrets were encrypted."
 
 
 def account_from_environment() -> Account | None:
@@ -30,12 +40,16 @@ def account_from_environment() -> Account | None:
     account = Account.objects.filter(audian_id=settings.AUDIAN_ACCOUNT_ID).first()
     if account is None:
         slug = _free_slug(settings.COMPANY_NAME)
-        return Account.objects.create(audian_id=settings.AUDIAN_ACCOUNT_ID, slug=slug, **values)
+        # Another process may start at the same moment.
+        account, _made = Account.objects.get_or_create(audian_id=settings.AUDIAN_ACCOUNT_ID, defaults={"slug": slug} | values)
     changed = [name for name, value in values.items() if getattr(account, name) != value]
     for name in changed:
         setattr(account, name, values[name])
     if changed:
         account.save(update_fields=changed)
+    if _CONNECTION.intersection(changed):
+        # What the former server gave for the former key says nothing of the new ones, and is not theirs to see.
+        ApiToken.objects.filter(account=account).delete()
     return account
 
 
@@ -65,3 +79,15 @@ def _free_slug(name: str) -> str:
 
 def after_migrate(**kwargs) -> None:
     account_from_environment()
+
+
+def at_start() -> None:
+    """As a web or worker process starts. A database that is away, or not migrated yet, keeps none from starting."""
+    try:
+        account_from_environment()
+    except DatabaseError:
+        logger.warning("The database can't be used yet, so the account that the environment names stays as it is.")
+    except InvalidToken:
+        sys.exit(f"The portal can't start:\n- {LOST_KEY}")
+    finally:
+        connections.close_all()  # processes that are forked from this one must not share a connection

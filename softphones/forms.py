@@ -40,12 +40,19 @@ class PasswordForm(AddressForm):
     )
 
 
+class CodeInput(forms.TextInput):
+    """Empty again after a wrong code: on a phone it would have to be deleted first."""
+
+    def format_value(self, value):
+        return None
+
+
 class CodeForm(forms.Form):
     code = forms.CharField(
         label=_("Code from the mail"),
         max_length=40,
         error_messages={"required": _("Enter the code from the mail.")},
-        widget=forms.TextInput(
+        widget=CodeInput(
             attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false", "autofocus": True}
         ),
     )

@@ -6,11 +6,9 @@ Each filter and order has an index, so that a page costs the same for 100 and fo
 from dataclasses import dataclass
 
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce
 
 from softphones import changes, paging, search
 from softphones.models import Account, Change, Pause, Softphone, SyncRun
-from softphones.models.mirror import NEVER
 
 State = Change.State
 #: What `order` may be: the column to page by. A minus in front turns it round.
@@ -52,9 +50,7 @@ def page(account: Account, filter: Filter, *, order: str = "name", **marks: str)
     """One page of them (`marks`: after, before), and whether the search found more than it tells."""
     rows, capped = softphones(account, filter)
     column = ORDERS.get(order.removeprefix("-"), "name")
-    if column == "last_seen":
-        rows = rows.annotate(last_seen=Coalesce("seen_at", NEVER))
-    rows = rows.select_related("account", "owner").defer("password")
+    rows = rows.select_related("owner").defer("password")
     return paging.page_by(column, rows, descending=order.startswith("-"), **marks), capped
 
 
@@ -94,6 +90,7 @@ def unsynced(account: Account) -> QuerySet:
 def failed(account: Account) -> QuerySet:
     """The softphones whose newest change failed."""
     newer = Change.objects.filter(account=account, softphone=OuterRef("softphone"), pk__gt=OuterRef("pk"))
+    newer = newer.exclude(Change.NOTHING)
     return Change.objects.filter(~Exists(newer), account=account, state=State.FAILED).values("softphone")
 
 
@@ -103,7 +100,8 @@ def _found(account: Account, rows: QuerySet[Softphone], filter: Filter) -> tuple
     if filter.state == "gone":  # the word index knows only what is there
         return rows.filter(name__icontains=filter.text), False
     found = search.find(account=account, text=filter.text)
-    return rows.filter(Q(owner__in=found.owners) | Q(pk__in=found.softphones)), found.capped
+    some = rows.filter(Q(owner__in=found.owners) | Q(pk__in=found.softphones))
+    return search.with_words(some, filter.text), found.capped
 
 
 def trouble(account: Account) -> Trouble:
@@ -121,7 +119,8 @@ def trouble(account: Account) -> Trouble:
 
 def open_changes(rows: list[Softphone]) -> dict[int, Change]:
     """The newest change of each of these softphones, by the softphone's primary key, where it has not arrived."""
-    newest = Change.objects.filter(softphone__in=rows).values("softphone").annotate(newest=Max("pk")).values("newest")
+    asked = Change.objects.filter(softphone__in=rows).exclude(Change.NOTHING)
+    newest = asked.values("softphone").annotate(newest=Max("pk")).values("newest")
     found = Change.objects.filter(pk__in=newest, state__in=(*Change.UNFINISHED, State.FAILED)).defer("password")
     return {change.softphone_id: change for change in found}
 

@@ -14,6 +14,7 @@ from softphones.models import Account, Owner, SearchWord, Softphone
 LONGEST = 64
 MOST = 200  # matches that one search tells
 MOST_WORDS = 8  # that it looks for
+_WORTH_COUNTING = 500
 # People look for a number by its end ("the phone that ends in 42 17"), but not by two digits.
 SHORTEST_ENDING = 3
 INDEXED = {
@@ -46,12 +47,14 @@ def find(*, account: Account, text: str, most: int = MOST) -> Found:
     Costs the same for 1,000 and for 100,000 softphones: the index is read in its order, as far as it takes to find `most`.
     Without a word in `text` nobody is found.
     """
-    first, *others = sorted(split(text)[:MOST_WORDS], key=len, reverse=True) or [""]
-    if not first:
+    words = sorted({word[:LONGEST] for word in split(text)[:MOST_WORDS]}, key=lambda word: (-len(word), word))
+    if not words:
         return Found([], [])
-    rows = _beginning(first[:LONGEST]).filter(account=account).annotate(person=Coalesce("owner", "softphone__owner"))
+    first = _rarest(account, words)
+    others = [word for word in words if word != first]
+    rows = _beginning(first).filter(account=account).annotate(person=Coalesce("owner", "softphone__owner"))
     for word in others:
-        rows = rows.filter(_also(word[:LONGEST]))
+        rows = rows.filter(_also(word))
     keys: dict[tuple[str, int], None] = {}
     last = None
     while len(keys) <= most:
@@ -63,6 +66,25 @@ def find(*, account: Account, text: str, most: int = MOST) -> Found:
     told = list(keys)[:most]
     ids = {kind: [pk for each, pk in told if each == kind] for kind in ("owner", "softphone")}
     return Found(ids["owner"], ids["softphone"], capped=len(keys) > most)
+
+
+def with_words(softphones: QuerySet[Softphone], text: str) -> QuerySet[Softphone]:
+    """Those of these softphones for which each word of `text` begins a word of their own or of their person."""
+    for word in split(text)[:MOST_WORDS]:
+        words = _beginning(word[:LONGEST])
+        own, persons = words.filter(softphone=OuterRef("pk")), words.filter(owner=OuterRef("owner"))
+        softphones = softphones.filter(Exists(own) | Exists(persons))
+    return softphones
+
+
+def _rarest(account: Account, words: list[str]) -> str:
+    """The word to begin with: the one with the fewest entries, as far as it is worth counting them; the longest of several."""
+    if len(words) == 1:
+        return words[0]
+    entries = {
+        word: len(_beginning(word).filter(account=account).values_list("id", flat=True)[:_WORTH_COUNTING]) for word in words
+    }
+    return min(words, key=entries.__getitem__)
 
 
 def _beginning(word: str) -> QuerySet[SearchWord]:

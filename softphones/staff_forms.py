@@ -4,9 +4,10 @@ import re
 
 from django import forms
 from django.core import signing
+from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
-from softphones import listing
+from softphones import changes, listing
 from softphones.models import Account, Membership, Owner, Softphone, User
 
 _ANY = ("", _("Any"))
@@ -123,14 +124,9 @@ class SoftphoneForm(forms.Form):
         self.fields["owner"].queryset = Owner.objects.filter(account=account, gone_at=None)
         self.fields["owner"].error_messages["invalid_choice"] = _("This person is no longer at Audian. Choose another.")
 
-    def clean_owner(self) -> Owner | None:
-        owner = self.cleaned_data["owner"]
-        if owner and owner != self.present_owner() and is_oneself(owner, self.by):
-            raise forms.ValidationError(_("Nobody gives a phone to themselves. Another admin can."))
-        return owner
-
-    def present_owner(self) -> Owner | None:
-        return None
+    def refuse_for_oneself(self, owner: Owner | None) -> None:
+        if owner and is_oneself(owner, self.by):
+            self.add_error("owner", _("Nobody gives a phone to themselves. Another admin can."))
 
 
 class CreateForm(SoftphoneForm):
@@ -152,6 +148,15 @@ class CreateForm(SoftphoneForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
+    def clean(self) -> dict:
+        self.refuse_for_oneself(self.cleaned_data.get("owner"))
+        if self.cleaned_data.get("owner") and self.cleaned_data.get("sip_password"):
+            self.add_error(
+                "sip_password",
+                _("Nobody of the staff knows the password of somebody’s phone. Leave it empty, or choose no person."),
+            )
+        return self.cleaned_data
+
     def clean_sip_username(self) -> str:
         username = self.cleaned_data["sip_username"]
         same = Softphone.objects.present().filter(account=self.account, username_folded=username.lower()) if username else None
@@ -161,38 +166,48 @@ class CreateForm(SoftphoneForm):
 
 
 class EditForm(SoftphoneForm):
-    """`seen` is what the visitor saw, signed, so that a value which is another by then is noticed at Audian."""
+    """`seen` is what the visitor saw, signed, so that a value which is another by then is noticed at Audian.
+
+    They see what the softphone is going to be: whoever wants it back as it was then asks for that.
+    """
 
     seen = forms.CharField(widget=forms.HiddenInput)
 
     def __init__(self, *args, softphone: Softphone, **kwargs):
         self.softphone = softphone
         seen = {name: getattr(softphone, name) for name in FIELDS} | {"owner_id": softphone.owner_audian_id}
-        initial = {name: seen[name] for name in FIELDS} | {"owner": softphone.owner_id}
-        super().__init__(*args, initial=initial | {"seen": signing.dumps(seen, salt=_SEEN)}, **kwargs)
-        self.fields["owner"].queryset |= Owner.objects.filter(pk=softphone.owner_id)
+        seen |= changes.underway(softphone)
+        shown = Owner.objects.filter(account=softphone.account_id, audian_id=seen["owner_id"])
+        initial = {name: seen[name] for name in FIELDS} | {"owner": shown.values_list("pk", flat=True).first()}
+        initial |= {"seen": signing.dumps(seen, salt=self._salt), "key": get_random_string(20)}
+        super().__init__(*args, initial=initial, **kwargs)
+        self.fields["owner"].queryset |= shown
 
-    def present_owner(self) -> Owner | None:
-        return self.softphone.owner
-
-    def clean_owner(self) -> Owner | None:
-        owner = super().clean_owner()
-        present = self.softphone.owner
-        if present and owner != present and is_oneself(present, self.by):
-            raise forms.ValidationError(_("Nobody gives away their own phone. Another admin can."))
-        return owner
+    @property
+    def _salt(self) -> str:
+        return f"{_SEEN}:{self.softphone.pk}"
 
     def clean_seen(self) -> dict:
         try:
-            return signing.loads(self.cleaned_data["seen"], salt=_SEEN)
+            return signing.loads(self.cleaned_data["seen"], salt=self._salt)
         except signing.BadSignature:
             raise forms.ValidationError(_("Open the page anew and try again.")) from None
+
+    def clean(self) -> dict:
+        if not {"owner", "seen"} <= self.cleaned_data.keys():
+            return self.cleaned_data
+        owner, present = self.cleaned_data["owner"], self.softphone.owner
+        if (owner.audian_id if owner else "") != self.cleaned_data["seen"]["owner_id"]:
+            self.refuse_for_oneself(owner)
+            if present and owner != present and is_oneself(present, self.by):
+                self.add_error("owner", _("Nobody gives away their own phone. Another admin can."))
+        return self.cleaned_data
 
     def values(self) -> dict:
         """What the visitor wants, in the terms of changes.update."""
         owner = self.cleaned_data["owner"]
         wanted = {name: self.cleaned_data[name] for name in FIELDS}
-        if owner is None and self.softphone.owner is None:
+        if owner is None and self.initial["owner"] is None:
             return wanted  # somebody whom Audian does not have stays as they are
         return wanted | {"owner_id": owner.audian_id if owner else ""}
 

@@ -8,11 +8,10 @@ import logging
 from celery import shared_task
 from celery.signals import worker_init
 from django.conf import settings
-from django.db import connections
 from django.utils import timezone
 
 from softphones import changes, imports, leases, limits, mail, mirror, people
-from softphones.configuration import account_from_environment
+from softphones.configuration import at_start
 from softphones.models import Account, Import
 from softphones.wake import wake
 
@@ -97,5 +96,4 @@ def _forget() -> None:
 @worker_init.connect
 def read_environment(**kwargs) -> None:
     """A worker starts with the account that the environment names."""
-    account_from_environment()
-    connections.close_all()  # the processes that a worker forks must not share a connection
+    at_start()

@@ -60,7 +60,7 @@ class Facts:
     `state` is that of its light, `now` the connection if there is one, `seen_at` the last look. `lost` is the connection
     that ended last, seen until `lost_after` and no more at `lost_at`. `password_set_at`: when Audian confirmed the last
     new one that we asked for. `opened_at`: when its person last opened the set-up page's code, link or password.
-    `mailed_at`: when a set-up mail was last handed to the mail server. `failed`: why the last change did not come about.
+    `mailed_at`: when a set-up mail was last handed to the mail server. `failed`: the last change did not come about.
     """
 
     enabled: bool = True
@@ -78,7 +78,7 @@ class Facts:
     password_set_at: datetime | None = None
     opened_at: datetime | None = None
     mailed_at: datetime | None = None
-    failed: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def _connected(facts: Facts, when) -> Explanation:
 def _not_connected(facts: Facts, when) -> Explanation:
     did = _last(facts, when) or _not_since(facts, when)
     if facts.failed:
-        return Explanation("bad", did, _said(_("The last change did not come about: {why}"), why=facts.failed))
+        return Explanation("bad", did, _said(_("The last change did not come about.")))
     if _password_is_why(facts):
         cause = _("The password was changed {set}. Most likely the app still has the old one: send the set-up link.")
         ask = (_("Have they opened the set-up page since, and put in the new password?"), *_MAIL_ASKS)
@@ -184,7 +184,7 @@ def _unknown(facts: Facts, when) -> Explanation:
     else:
         did = _last(facts, when) or _said(_("It was not connected when we last looked, {seen}."), seen=when(facts.seen_at))
     if facts.failed:
-        return Explanation("bad", did, _said(_("The last change did not come about: {why}"), why=facts.failed))
+        return Explanation("bad", did, _said(_("The last change did not come about.")))
     return Explanation("off", did, _said(_("Audian does not tell us right now. We keep looking.")))
 
 

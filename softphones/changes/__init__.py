@@ -20,7 +20,7 @@ from softphones.changes.asking import (
 from softphones.changes.drains import Drained, drain
 from softphones.changes.many import NewPhone, cancel_unsent, create_many
 from softphones.changes.queue import waiting
-from softphones.changes.telling import Progress, paused, pending, progress
+from softphones.changes.telling import Progress, paused, pending, progress, underway, wants_nothing
 from softphones.changes.wishes import finished
 
 __all__ = [
@@ -43,6 +43,8 @@ __all__ = [
     "progress",
     "reset_password",
     "try_again",
+    "underway",
     "update",
     "waiting",
+    "wants_nothing",
 ]

@@ -123,7 +123,7 @@ def update(
             wish.save()
             return wish
         _refuse_if_ending(waiting)
-        changes_owner = wanted.get("owner_id", locked.owner_audian_id) != locked.owner_audian_id
+        changes_owner = "owner_id" in wanted and _owners(locked, waiting) != {wanted["owner_id"]}
         if changes_owner:
             wish.password = new_password()
         carrier = _unsent(waiting, lambda older: older.kind in (Kind.CREATE, Kind.UPDATE))
@@ -229,6 +229,8 @@ def try_again(*, change: Change, by: User | None, mine_anyway: bool = False, ip:
             carrier.password = new_password()
             carrier.save(update_fields=["password"])
             mirror.forget_password(softphone)
+        ends = carrier.kind in (Kind.RESET_PASSWORD, Kind.DELETE)
+        if ends or changes_owner or family(carrier).filter(kind=Kind.UPDATE, values__enabled=False).exists():
             setup_links.revoke(softphone=softphone, now=now)
         change.refresh_from_db()
         _record("change:tried_again", change, by, ip, now)
@@ -260,8 +262,9 @@ def decline(*, change: Change, by: User, ip: str | None = None, now: datetime) -
     """
     with transaction.atomic():
         # What is on its way, or may have arrived, has to be looked after first.
-        ending = _asked_together(_held(change)).filter(Q(state=State.HELD) | Q(state=State.QUEUED, tried_at=None))
-        number = ending.filter(folded_into=None).count()
+        may_end = Q(state=State.HELD) | Q(state=State.QUEUED, tried_at=None)
+        ending = list(_asked_together(_held(change)).filter(may_end).select_for_update().order_by("pk"))
+        number = sum(wish.folded_into_id is None for wish in ending)
         end(ending, State.FAILED, now, error=_("The charges were declined."), decided_by=by, decided_at=now, quote=None)
         _record("charges:declined", change, by, ip, now, count=number)
     change.refresh_from_db()
@@ -334,6 +337,11 @@ def _locked(softphone: Softphone) -> tuple[Softphone, list[Change]]:
     if locked.gone_at:
         raise NotPossible(_("This softphone no longer exists at Audian."))
     return locked, list(unfinished(locked).select_for_update().order_by("pk"))
+
+
+def _owners(softphone: Softphone, waiting: list[Change]) -> set[str]:
+    """Whose it is, or will be on the way: all of them may come to know its password."""
+    return {softphone.owner_audian_id, *(older.values["owner_id"] for older in waiting if "owner_id" in older.values)}
 
 
 def _refuse_if_ending(waiting: list[Change]) -> None:

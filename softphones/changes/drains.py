@@ -108,7 +108,7 @@ class _Drain:
         bulk = 0 if over else settings.DRAIN_BULK_WIDTH - bulk
         if free < 1:
             return
-        for change in queue.claim(self.account, self.lease, bulk=bulk, urgent=free, probing=probing, now=now):
+        for change in queue.claim(self.account, self.lease, most=free, bulk=bulk, probing=probing, now=now):
             self.hands.step("claimed", change)
             self.hands.give(Job.of(change, probing=probing))
 
@@ -122,8 +122,10 @@ class _Drain:
     def _wait_for_next(self, now, trouble_until) -> float | None:
         """Seconds until the next look; None if there is nothing to stay for."""
         left = self._until - time.monotonic()
+        if left <= 0 or (trouble_until and not queue.ready(self.account).exists()):
+            return None
         next_due = trouble_until or queue.next_due(self.account)
-        if left <= 0 or next_due is None or not queue.ready(self.account).exists():
+        if next_due is None:
             return None
         wait = max((next_due - now).total_seconds(), 0)
         if wait > min(left, settings.DRAIN_LINGER):

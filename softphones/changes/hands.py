@@ -99,13 +99,22 @@ class _Hand:
         self._job: Job | None = None
 
     def carry_out(self, job: Job) -> Counter:
-        """Send one job and record what came of it. Raises LeaseLost, and what went wrong while recording."""
+        """Send one job and record what came of it. Raises LeaseLost."""
         self._job = job
         outcome = self._outcome(job)
         self._step("answered", job.change)
-        ended = record(job, outcome, self._lease, lambda: self._step("recording", job.change))
+        try:
+            ended = self._record(outcome)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            # What can't be recorded must not keep all others from going.
+            ended = self._record(fault_of_ours(error))
         self._step("recorded", job.change)
         return ended
+
+    def _record(self, outcome: Outcome) -> Counter:
+        return record(self._job, outcome, self._lease, lambda: self._step("recording", self._job.change))
 
     def _outcome(self, job: Job) -> Outcome:
         try:

@@ -25,7 +25,10 @@ def waiting() -> list[int]:
 def could_go(account: Account) -> bool:
     """Whether something could be sent at this moment."""
     now = clock.now()
-    return not Pause.objects.filter(account=account, until__gt=now).exists() and due(account, now).exists()
+    trouble = Pause.objects.filter(account=account).first()
+    if trouble:
+        return trouble.until <= now and ready(account).exists()
+    return due(account, now).exists()
 
 
 def ready(account: Account) -> QuerySet[Change]:
@@ -60,8 +63,8 @@ def next_due(account: Account) -> datetime | None:
     return ready(account).aggregate(next=Min("next_attempt_at"))["next"]
 
 
-def claim(account: Account, lease: Held, *, bulk: int, urgent: int, probing: bool, now: datetime) -> list[Change]:
-    """Take up to that many rows of each kind, which nobody else can take then. Raises LeaseLost.
+def claim(account: Account, lease: Held, *, most: int, bulk: int, probing: bool, now: datetime) -> list[Change]:
+    """Take up to `most` rows, of those up to `bulk` that nobody waits for. Nobody else can take them then. Raises LeaseLost.
 
     `probing`: one row finds out whether the account's trouble is over. The one that ran into trouble least often goes,
     whether it is due or not, so that no single row can keep the others waiting.
@@ -70,8 +73,9 @@ def claim(account: Account, lease: Held, *, bulk: int, urgent: int, probing: boo
         if probing:
             rows = list(ready(account).order_by("troubles", "-urgent", "pk")[:1])
         else:
-            rows = list(due(account, now).filter(urgent=True)[: max(urgent, 0)])
-            rows += list(due(account, now).filter(urgent=False)[: max(0, min(bulk, urgent - len(rows)))])
+            rows = list(due(account, now)[:most])
+            people = [row for row in rows if row.urgent]
+            rows = people + rows[len(people) : len(people) + max(bulk, 0)]
         taken = []
         for row in rows:
             # Somebody may just be folding into it, or ending it.

@@ -217,7 +217,7 @@ def _taken(job: Job) -> str:
 def _update(job: Job, client: AudianClient) -> Outcome:
     if not job.audian_id:
         return Failed(_("This softphone was never made at Audian. Try making it again first."))
-    changes = {name: value for name, value in job.values.items() if name != "username_generated"}
+    changes = dict(job.values)
     if job.change.password:
         changes["password"] = job.change.password
     expected = job.expected

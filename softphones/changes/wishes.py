@@ -12,7 +12,7 @@ from django.utils.translation import gettext_noop
 from softphones import audit
 from softphones.models import Change, Softphone
 
-#: Sent with each `change` that came to its end, in the transaction that says so.
+#: Sent with each `change` that came to its end, in the transaction that says so. A receiver that raises is logged.
 finished = Signal()
 
 ACTS = {
@@ -80,5 +80,5 @@ def end(wishes: Iterable[Change], state: Change.State, now: datetime, **values: 
             data=recorded(wish),
             now=now,
         )
-        finished.send(sender=Change, change=wish)
+        finished.send_robust(sender=Change, change=wish)
     return ended

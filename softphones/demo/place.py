@@ -26,7 +26,7 @@ class Place:
     def __init__(self, folder: Path):
         self.folder = folder
         self.logs = folder / "log"
-        self.sandbox_state = folder / "sandbox.json"
+        self.sandbox_state = folder / "sandbox.db"
         self.passwords = folder / "people.json"
         self.second_factors = folder / "second_factors.json"
         self._running = folder / "running.json"
@@ -111,7 +111,9 @@ def free_port() -> int:
 
 
 def check_port(port: int) -> None:
-    """Raises CannotStart if something already listens on this port of loopback."""
+    """Raises CannotStart if something already listens on this port of loopback, or if there is no such port."""
+    if not 1 <= port <= 65535:
+        raise CannotStart(f"There is no port {port}. Choose one from 1024 to 65535: make demo PORT=8000")
     with socket.socket() as asked:
         asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server does: a port just left is free
         try:

@@ -18,10 +18,13 @@ def main(folder: str) -> None:
     from softphones.configuration import account_from_environment
     from softphones.demo.people import make_people
     from softphones.demo.place import Place
+    from softphones.models import Account
 
     try:
         call_command("sync_softphones")
-        make_people(account_from_environment(), Place(Path(folder)))
+        account = account_from_environment()
+        Account.objects.filter(pk=account.pk, quota=1).update(quota=2)  # so that a second device can be had
+        make_people(account, Place(Path(folder)))
     except CommandError as reason:
         sys.exit(str(reason))
 

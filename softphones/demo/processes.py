@@ -2,11 +2,10 @@
 
 Each child leads a process group of its own, so that what it starts in turn ends with it, and a Ctrl-C in the terminal
 reaches only us: we then stop the children in order. Should we be killed without a chance to do so, the kernel tells them
-(Linux: PR_SET_PDEATHSIG; elsewhere a killed parent leaves them running).
+(`tether.py`; outside of Linux they then go on).
 """
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
+TETHER = Path(__file__).with_name("tether.py")
 POLL = 0.05
 
 
@@ -26,8 +25,8 @@ class ChildDied(Exception):
 class Child:
     """A running process whose output goes to `log`, which starts empty.
 
-    `user` (a name, for a process started by root) is who it runs as. Start children from the main thread: the kernel
-    takes the end of the starting thread for the end of the parent.
+    `user` (a name, for a process started by root) is who it runs as. A program that can't be started is one that ended:
+    its log says why. Start children from the main thread: the kernel takes the end of that thread for the parent's.
     """
 
     def __init__(
@@ -42,18 +41,17 @@ class Child:
     ):
         self.name = name
         self.log = log
+        self._asked = self._stopped = False
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             self.process = subprocess.Popen(  # noqa: S603  (our own programs, no shell)
-                command,
+                [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), user or "", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=dict(env),
                 cwd=cwd,
-                user=user,
                 start_new_session=True,
-                preexec_fn=_ends_with(os.getpid()),
             )
 
     @property
@@ -61,9 +59,11 @@ class Child:
         return self.process.pid
 
     def alive(self) -> bool:
-        """Leaves a dead child unreaped, so that its process group id stays ours until `stop`."""
+        """Leaves a dead child unreaped where the system can tell without, so that its group's id stays ours until `stop`."""
         if self.process.returncode is not None:
             return False
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return self.process.poll() is None
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     def wait(self, seconds: float) -> bool:
@@ -75,13 +75,19 @@ class Child:
             time.sleep(POLL)
         return True
 
+    def ask_to_end(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
+        """Send the signal, once. `stop` does the rest."""
+        if not self._asked and self.alive():
+            os.kill(self.pid, with_signal)
+            self._asked = True
+
     def stop(self, *, grace: float = 10, with_signal: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, wait `grace` seconds, then end it and everything it started. Returns its exit status."""
-        if self.process.returncode is not None:
+        if self._stopped:
             return self.process.returncode
-        if self.alive():
-            os.kill(self.pid, with_signal)
-            self.wait(grace)
+        self.ask_to_end(with_signal)
+        self.wait(grace)
+        self._stopped = True
         # macOS answers EPERM for a group of which only the unreaped leader is left
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
@@ -91,18 +97,4 @@ class Child:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def died(self) -> ChildDied:
-        return ChildDied(f"The {self.name} has stopped. The end of {self.log}:\n\n{self.tail()}")
-
-
-def _ends_with(parent: int):
-    """What a new child runs before its program: it asks the kernel for SIGTERM when `parent` ends."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None).prctl
-
-    def ask() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:  # it ended in between
-            os._exit(1)
-
-    return ask
+        return ChildDied(f"The {self.name} has stopped. The end of {self.log}:\n\n{self.tail() or '(nothing)'}")

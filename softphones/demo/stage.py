@@ -57,7 +57,9 @@ class Stage:
         return child
 
     def stop(self) -> None:
-        """The last one started ends first: the web server, then the worker, then what they talk to."""
+        """The web server and the worker end side by side, then the sandbox, to which they talk."""
+        for child in self.children[1:]:
+            child.ask_to_end()
         for child in reversed(self.children):
             child.stop(grace=GRACE_SECONDS)
 
@@ -100,11 +102,14 @@ def running(place: Place, *, port: int, devices: int, say: Callable[[str], None]
             say("Preparing the database, fetching the softphones")
             _prepare(stage, env)
             say("Starting the worker and the web server")
-            worker = "-m celery -A portal worker --beat --pool threads --concurrency 4 --loglevel INFO"
-            stage.start("worker", *worker.split(), "--without-gossip", "--without-mingle", "--without-heartbeat", env=env)
+            options = "-m celery -A portal worker --beat --pool threads --concurrency 4 --loglevel INFO"
+            worker = stage.start(
+                "worker", *options.split(), "--without-gossip", "--without-mingle", "--without-heartbeat", env=env
+            )
             web = f"-m gunicorn --config python:portal.gunicorn --bind 127.0.0.1:{port} portal.wsgi"
             stage.start("web server", *web.split(), env=env)
             stage.wait_for("web server", lambda: _answers(f"{stage.url}/readyz"))
+            stage.wait_for("worker", lambda: " ready." in worker.tail(100))
             place.tell(url=stage.url, sandbox=stage.sandbox_url)
             yield stage
         finally:

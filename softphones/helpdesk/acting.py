@@ -29,7 +29,7 @@ def send_link(*, softphone: Softphone, by: User, ip: str | None, now: datetime) 
     """
     since = now - timedelta(seconds=settings.SEND_LINK_AGAIN_AFTER)
     with transaction.atomic():
-        locked = Softphone.objects.select_for_update().select_related("account", "owner__user").get(pk=softphone.pk)
+        locked = Softphone.objects.select_for_update(of=("self",)).select_related("account", "owner__user").get(pk=softphone.pk)
         recent = Message.objects.filter(softphone=locked, kind=Message.Kind.SETUP_LINK, created_at__gt=since)
         before = recent.exclude(state=Message.State.FAILED).order_by("-pk").first()
         if before and before.to == mail.address_of(locked.owner, softphone=locked):

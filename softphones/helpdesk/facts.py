@@ -29,17 +29,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """All that the page tells of a phone as of now. `way` is empty unless its password was reset lately."""
+    """All that the page tells of a phone as of now. `failed` is its last change, if that failed. `way` is empty unless its
+    password was reset lately."""
 
     light: Light
     explanation: Explanation
+    failed: Change | None
     progress: tuple[tuple[Change, changes.Progress], ...]
     way: tuple[Step, ...]
-
-    @property
-    def moves(self) -> bool:
-        """Whether something is under way that a page should not stop looking at."""
-        return any(progress.moves for _change, progress in self.progress) or any(step.state == "now" for step in self.way)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +51,12 @@ class Cut:
 def desk_of(softphone: Softphone, light: Light, now: datetime, when) -> Desk:
     """`when` writes a moment, as explain() takes it."""
     unfinished = Change.objects.filter(account=softphone.account_id, softphone=softphone, state__in=Change.UNFINISHED)
-    facts = facts_of(softphone, light)
+    failed = _failed(softphone)
+    facts = facts_of(softphone, light, failed)
     return Desk(
         light=light,
         explanation=explain(facts, when),
+        failed=failed,
         progress=tuple((change, changes.progress(change=change, now=now)) for change in unfinished.order_by("pk")),
         way=_way(softphone, facts, light, now),
     )
@@ -71,9 +70,8 @@ def cuts(softphone: Softphone, now: datetime) -> Cut:
     return Cut(False)
 
 
-def facts_of(softphone: Softphone, light: Light) -> Facts:
+def facts_of(softphone: Softphone, light: Light, failed: Change | None) -> Facts:
     lost = Connection(softphone.lost_since, softphone.lost_address, softphone.lost_agent) if softphone.lost_at else None
-    pending = changes.pending(softphone)
     return Facts(
         enabled=softphone.enabled,
         person=_person(softphone),
@@ -90,7 +88,7 @@ def facts_of(softphone: Softphone, light: Light) -> Facts:
         password_set_at=_password_set_at(softphone),
         opened_at=_opened_at(softphone),
         mailed_at=_mailed_at(softphone),
-        failed="" if pending else _failed(softphone),
+        failed=failed is not None,
     )
 
 
@@ -127,10 +125,13 @@ def _mailed_at(softphone: Softphone) -> datetime | None:
     return Message.objects.filter(softphone=softphone, kind__in=kinds).aggregate(at=Max("sent_at"))["at"]
 
 
-def _failed(softphone: Softphone) -> str:
+def _failed(softphone: Softphone) -> Change | None:
+    """The last change, if it failed and nothing newer is under way."""
+    if changes.pending(softphone):
+        return None
     ended = Change.objects.filter(softphone=softphone, state__in=(State.DONE, State.FAILED), folded_into=None)
-    last = ended.order_by("-finished_at", "-pk").first()
-    return last.error if last and last.state == State.FAILED else ""
+    last = ended.exclude(Change.NOTHING).order_by("-finished_at", "-pk").first()
+    return last if last and last.state == State.FAILED else None
 
 
 def _way(softphone: Softphone, facts: Facts, light: Light, now: datetime) -> tuple[Step, ...]:

@@ -3,15 +3,12 @@
 from datetime import UTC, datetime
 
 from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import Q, Value
 from django.db.models.functions import Coalesce
 
 from portal.fields import CodePointField, EncryptedTextField
 from softphones.models.account import Account
 from softphones.models.people import User
-
-#: What stands for the moment of a look where there was none, so that it can be ordered by.
-NEVER = Value(datetime(1970, 1, 1, tzinfo=UTC), output_field=models.DateTimeField())
 
 
 class Owner(models.Model):
@@ -94,6 +91,12 @@ class Softphone(models.Model):
     registered_address = models.CharField(max_length=64, blank=True, default="")
     registered_agent = models.CharField(max_length=256, blank=True, default="")
     seen_at = models.DateTimeField(null=True)
+    # `seen_at` to order by, which needs a value: 1970 for a phone that was never looked at
+    last_seen = models.GeneratedField(
+        expression=Coalesce("seen_at", Value(datetime(1970, 1, 1, tzinfo=UTC))),
+        output_field=models.DateTimeField(),
+        db_persist=True,
+    )
     watched_at = models.DateTimeField(null=True)
     # The connection that ended last: it was still seen at `lost_after`, and no more at `lost_at`
     lost_at = models.DateTimeField(null=True)
@@ -116,7 +119,7 @@ class Softphone(models.Model):
             models.Index(fields=["account", "watched_at"], name="softphone_watched"),
             # What staff order by, and what they look for that is rare
             models.Index(fields=["account", "caller_id_number", "id"], name="softphone_by_number"),
-            models.Index(F("account"), Coalesce("seen_at", NEVER), F("id"), name="softphone_by_seen"),
+            models.Index(fields=["account", "last_seen", "id"], name="softphone_by_seen"),
             models.Index(fields=["account", "name", "id"], condition=~Q(fault=""), name="softphone_faulty"),
             models.Index(fields=["account", "name", "id"], condition=Q(enabled=False), name="softphone_disabled"),
             models.Index(fields=["account", "name", "id"], condition=Q(gone_at__isnull=False), name="softphone_gone"),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from softphones import access, changes
-from softphones.models import Change, Owner, User
+from softphones.models import Change, Membership, Owner, User
 
 Kind = Change.Kind
 
@@ -60,7 +60,8 @@ class Conflict:
 @dataclass(frozen=True, slots=True)
 class Card:
     """What `changes/card.html` shows. `address` is where it looks again, `again` where *Try again* goes ("" where the
-    visitor may not), `page` the page it stands on, for those without JavaScript."""
+    visitor may not), `charges` where a question about them is decided, `page` the page it stands on, for those without
+    JavaScript."""
 
     change: Change
     progress: changes.Progress
@@ -69,6 +70,7 @@ class Card:
     conflicts: list[Conflict]
     address: str
     again: str
+    charges: str
     page: str
     staff: bool
     refresh: bool
@@ -91,9 +93,9 @@ class Card:
 def own_card(change: Change, user: User, *, now: datetime, page: str = "", refresh: bool = False) -> Card:
     """For the person whose phone it is. `refresh`: the page around it is loaded anew when the change has ended."""
     progress = changes.progress(change=change, now=now)
-    address = reverse("change", args=[change.pk])
     again = reverse("change_again", args=[change.pk]) if access.may_try_own_again(user, change) else ""
-    return _card(change, progress, _plain(progress), address, again, page=page, staff=False, refresh=refresh)
+    ways = {"address": reverse("change", args=[change.pk]), "again": again, "charges": "", "page": page, "refresh": refresh}
+    return _card(change, progress, sentence=_plain(progress), staff=False, **ways)
 
 
 def staff_card(change: Change, user: User, *, now: datetime, page: str = "", refresh: bool = False) -> Card:
@@ -101,12 +103,30 @@ def staff_card(change: Change, user: User, *, now: datetime, page: str = "", ref
     progress = changes.progress(change=change, now=now)
     where = [change.account.slug, change.pk]
     again = reverse("staff_change_again", args=where) if access.may_try_again(user, change) else ""
-    return _card(
-        change, progress, progress.sentence, reverse("staff_change", args=where), again, page=page, staff=True, refresh=refresh
-    )
+    decides = progress.state == "held" and access.has_role(user, change.account, Membership.Role.ADMIN)
+    charges = reverse("charges", args=where[:1]) if decides else ""
+    ways = {
+        "address": reverse("staff_change", args=where),
+        "again": again,
+        "charges": charges,
+        "page": page,
+        "refresh": refresh,
+    }
+    return _card(change, progress, sentence=progress.sentence, staff=True, **ways)
 
 
-def _card(change, progress, sentence, address, again, *, page, staff, refresh) -> Card:
+def _card(
+    change: Change,
+    progress: changes.Progress,
+    *,
+    sentence: str,
+    staff: bool,
+    address: str,
+    again: str,
+    charges: str,
+    page: str,
+    refresh: bool,
+) -> Card:
     query = "?" + urlencode({"then": "refresh"}) if refresh else ""
     failed = progress.state == "failed"
     return Card(
@@ -117,6 +137,7 @@ def _card(change, progress, sentence, address, again, *, page, staff, refresh) -
         conflicts=_conflicts(change) if failed else [],
         address=address + query,
         again=again + query if again and failed else "",
+        charges=charges,
         page=page or address,
         staff=staff,
         refresh=refresh,
@@ -128,6 +149,8 @@ def _title(change: Change, progress: changes.Progress, *, staff: bool) -> str:
         return _("Not needed any more")
     if progress.state == "held":
         return _("Waiting for a decision about charges") if staff else _("Waiting for your company")
+    if changes.wants_nothing(change):
+        return _("Nothing to change")
     under_way, done, failed = _TITLES[change.kind]
     return str({"done": done, "failed": failed}.get(progress.state, under_way))
 

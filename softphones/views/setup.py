@@ -39,19 +39,22 @@ def setup(request, pk):
 
 
 def reveals(view):
-    """A view that shows the password or hands it on: a POST by the phone's own person, with proof that is fresh."""
+    """A view that shows the password or hands it on: a POST by the phone's own person, with proof that is fresh.
+
+    A GET, as by a reload or a bookmark of what such a POST answered, leads to the page.
+    """
 
     @wraps(view)
     def guarded(request, pk):
         softphone = softphone_for(request.user, pk, REVEAL)
         back = f"{reverse('setup', args=[pk])}?{urlencode({'app': chosen_app(request, softphone).slug})}"
-        if trouble_of(softphone):
+        if request.method != "POST" or trouble_of(softphone):
             return redirect(back)
         if not people.proof_is_fresh(request):
             return prove(request, back)
         return view(request, softphone)
 
-    return never_cache(require_POST(guarded))
+    return never_cache(require_http_methods(["GET", "HEAD", "POST"])(guarded))
 
 
 @reveals

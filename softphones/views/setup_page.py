@@ -85,7 +85,7 @@ def change_to_tell(softphone: Softphone, user: User, now: datetime) -> Change | 
     if found := under_way.filter(kind=Change.Kind.RESET_PASSWORD).first() or under_way.first():
         return found
     ended = wishes.filter(state__in=(Change.State.DONE, Change.State.FAILED), finished_at__gt=now - TELLS_FOR)
-    last = ended.order_by("-finished_at", "-pk").first()
+    last = ended.exclude(Change.NOTHING).order_by("-finished_at", "-pk").first()
     theirs = last and (last.asked_by_id == user.pk or last.kind == Change.Kind.RESET_PASSWORD)
     return last if theirs and last.state == Change.State.FAILED else None
 

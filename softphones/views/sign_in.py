@@ -27,6 +27,7 @@ from softphones.people import Verdict, browsers
 
 SIGN_IN, PROOF = SignInCode.Purpose.SIGN_IN, SignInCode.Purpose.PROOF
 _PENDING = {SIGN_IN: "signing_in", PROOF: "proving"}
+_LONGEST_NEXT = 2000  # a session keeps it
 _SAME_MAIL = 60  # seconds in which several acts that want proof share one mail
 
 
@@ -80,6 +81,23 @@ def password(request):
         if user:
             return perform_password_login(request, credentials, Login(user=user, email=address, redirect_url=_next(request)))
     return _page(request, "account/password.html", form, next=_next(request))
+
+
+ENTRANCES = {"account_login", "sign_in_code", "sign_in_password"}
+
+
+def stale(request, reason=""):
+    """A form whose CSRF token is no longer good (Django's CSRF_FAILURE_VIEW): nothing was carried out.
+
+    Signing in gives every tab a new token. A sign-in page that was left open in another tab then goes on to where it wanted,
+    and a page whose button htmx pressed is loaded anew, so that the next press works.
+    """
+    if request.user.is_authenticated and request.resolver_match.url_name in ENTRANCES:
+        return redirect(_next(request))
+    response = render(request, "403_csrf.html", status=403)
+    if request.htmx:
+        response["HX-Refresh"] = "true"
+    return response
 
 
 @login_not_required
@@ -216,4 +234,5 @@ def _next(request):
 
 
 def _safe(next):
-    return next if next and get_adapter().is_safe_url(next) else resolve_url(settings.LOGIN_REDIRECT_URL)
+    good = 0 < len(next) <= _LONGEST_NEXT and get_adapter().is_safe_url(next)
+    return next if good else resolve_url(settings.LOGIN_REDIRECT_URL)

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from softphones import changes, mirror
+from softphones import changes, clock, mirror
 from softphones.audian.sandbox import Sandbox, serve
 from softphones.connection import connect
-from softphones.models import Account, Change, Softphone
+from softphones.models import Account, Change, Pause, Softphone
 from softphones.pacing import Urgency
 from tests.factories import make_account, make_user
 
@@ -59,16 +60,19 @@ def create(account, admin) -> Callable[..., Change]:
 
 @pytest.fixture
 def drain(account) -> Callable[..., changes.Drained]:
-    return partial(changes.drain, account=account, seconds=5)
+    return partial(changes.drain, account=account, seconds=30)
 
 
 @pytest.fixture
 def drain_once(account) -> Callable[[], changes.Drained]:
-    """Send what is due now, without staying for what is due next."""
+    """Send what is due now, once; whatever has to be tried again is due when this returns."""
 
     def once() -> changes.Drained:
-        with override_settings(DRAIN_LINGER=0):
-            return changes.drain(account=account, seconds=5)
+        with override_settings(CHANGE_RETRY=60, PAUSE_FIRST=60, RETRY_MOST=60, CREATE_AGAIN_AFTER=60):
+            drained = changes.drain(account=account, seconds=5)
+        Change.objects.filter(account=account).update(next_attempt_at=None)
+        Pause.objects.update(until=clock.now())
+        return drained
 
     return once
 
@@ -82,7 +86,9 @@ def plant(sandbox, account) -> Callable[..., Softphone]:
         document = {"name": name, "device_type": "softphone", "enabled": True, "sip": sip}
         device_id = sandbox.add_device(**document | more)
         with connect(account, urgency=Urgency.PERSON) as client:
-            softphone = mirror.absorb(account, client.device(device_id), timezone.now())
+            found = client.device(device_id)
+        with transaction.atomic():
+            softphone = mirror.absorb(account, found, timezone.now())
         sandbox.calls.clear()
         return softphone
 

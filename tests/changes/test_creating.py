@@ -64,6 +64,14 @@ def test_one_that_never_arrived_is_made_after_the_time_in_which_it_could_still_a
     assert second - first >= 0.4
 
 
+def test_while_it_is_in_doubt_the_portal_says_so(sandbox, create, drain_once):
+    sandbox.faults.add("500", method="PUT", path="/devices", after=True)
+    change = create()
+    drain_once()
+    sentence = changes.progress(change=change, now=timezone.now()).sentence
+    assert sentence == "Audian's answer got lost. The portal looks whether it was done."
+
+
 def test_it_is_known_by_its_username_where_flags_do_not_come_back(sandbox, create, drain):
     sandbox.faults.add("cut_after", method="PUT", path="/devices")
 

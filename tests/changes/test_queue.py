@@ -5,10 +5,11 @@ import time
 
 import pytest
 from django.db import connections
+from django.db.models.signals import pre_save
 from django.utils import timezone
 
 from softphones import changes, leases
-from softphones.models import AuditEvent, Change, Lease, Pause
+from softphones.models import AuditEvent, Change, Lease, Pause, Softphone
 from tests.changes.conftest import again, softphones_of, writes
 
 State = Change.State
@@ -178,7 +179,7 @@ def test_trouble_is_probed_by_one_call_at_a_time_ever_more_seldom(sandbox, creat
     sandbox.faults.add("503", times=None, path="/devices")
     for _each in range(12):
         create()
-    drain(seconds=1)
+    drain()
     assert Pause.objects.get().probes >= 2
     times = [call.at for call in sandbox.calls if call.below == "/devices"]
     # At most eight were under way when it began; then 0.02, 0.04, 0.08, 0.16, 0.32 seconds apart.
@@ -191,7 +192,7 @@ def test_one_row_that_always_runs_into_trouble_does_not_keep_the_others_waiting(
     sandbox.faults.add("html_502", times=None, path=cursed.audian_id)
     ask.rename(cursed, "Never")
     others = [create() for _each in range(20)]
-    drain(seconds=3)
+    drain(seconds=10)
     assert {again(change).state for change in others} == {State.DONE}
 
 
@@ -239,6 +240,24 @@ def test_a_fault_of_the_portal_costs_one_row_only(sandbox, account, create, drai
     Change.objects.filter(pk=broken.pk).update(values={"no_such_field": 1})
     assert drain().failed == 1
     assert "fault of its own" in again(broken).error
+    assert again(good).state == State.DONE
+
+
+def test_an_answer_that_cannot_be_stored_costs_one_row_only(sandbox, plant, ask, create, drain):
+    cursed = plant()
+    ask.rename(cursed, "Lobby")
+    good = create()
+
+    def forbid(sender, instance, **kwargs):
+        if instance.pk == cursed.pk:
+            raise ValueError
+
+    pre_save.connect(forbid, sender=Softphone)
+    try:
+        drained = drain()
+    finally:
+        pre_save.disconnect(forbid, sender=Softphone)
+    assert (drained.done, drained.failed) == (1, 1)
     assert again(good).state == State.DONE
 
 

@@ -167,7 +167,7 @@ def test_the_check_walks_through_it_once(tmp_path):
     answer = manage("demo", "--check", "--json", folder=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout) == {
-        "message": "The demo works: signed in by a mailed code, set up a phone, and saw its light turn green."
+        "message": "The demo works: signed in by a mailed code, set up a phone, saw its light turn green, and got a new one."
     }
 
 

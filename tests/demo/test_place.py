@@ -57,3 +57,9 @@ def test_a_taken_port_is_a_sentence_that_offers_a_free_one():
         with pytest.raises(CannotStart, match=rf"Port {port} is taken by another program\. Choose another: make demo PORT=\d+"):
             check_port(port)
     check_port(port)
+
+
+@pytest.mark.parametrize("port", [0, -1, 99999])
+def test_a_port_that_does_not_exist_is_a_sentence(port):
+    with pytest.raises(CannotStart, match=f"There is no port {port}"):
+        check_port(port)

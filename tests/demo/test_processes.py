@@ -104,6 +104,13 @@ def test_a_child_is_still_alive_until_it_is_not(start):
     assert not child.alive()
 
 
+def test_a_program_that_is_not_there_is_told_of(tmp_path):
+    child = Child("thing", ["/nowhere/thing"], log=tmp_path / "log", env=os.environ)
+    assert child.wait(10)
+    assert str(child.died()).endswith("/nowhere/thing can't be started: No such file or directory.")
+    assert child.stop() == 1
+
+
 def test_the_kernel_ends_a_child_whose_parent_was_killed(tmp_path):
     script = (
         "import os, sys, time\n"

@@ -85,6 +85,9 @@ def test_our_own_code_leads_a_phone_to_the_settings_once(visitor, live_server, a
     alice.sets_up("linphone")
     alice.page.get_by_role("button", name="Show the code").click()
     address = scan(alice.page)
+    alice.page.emulate_media(media="print")
+    expect(alice.page.locator("#code")).to_be_hidden()  # paper never holds a one-time code
+    alice.page.emulate_media(media="screen")
     assert re.fullmatch(re.escape(live_server.url) + r"/s/[\w-]{43}", address)
 
     phone = visitor("phone", scheme)

@@ -21,6 +21,7 @@ def production(folder: Path, **changes: str) -> dict[str, str]:
         "PUBLIC_URL": "https://phones.acme.example",
         "DATABASE_URL": "postgres://portal:secret@database.acme.example/portal",
         "REDIS_URL": "redis://broker.acme.example:6379/0",
+        "EMAIL_URL": "smtp://mail.acme.example:587/?tls=True",
         "VAR_DIR": str(folder),
     } | changes
 
@@ -35,6 +36,17 @@ def test_djangos_deploy_check_is_clean_in_production(tmp_path):
     answer = manage("check", "--deploy", "--fail-level", "WARNING", env=production(tmp_path))
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr == ""
+
+
+def test_it_warns_of_a_portal_that_can_only_be_one_machine_and_mails_nobody(tmp_path):
+    answer = manage(
+        "check",
+        "--deploy",
+        env=production(tmp_path, REDIS_URL="") | {"DATABASE_URL": f"sqlite:///{tmp_path}/db", "EMAIL_URL": "file://"},
+    )
+    assert answer.returncode == 0
+    for expected in ("Set DATABASE_URL.", "Set REDIS_URL.", "Set EMAIL_URL."):
+        assert expected in answer.stderr
 
 
 def test_a_start_without_its_secrets_is_refused_with_a_sentence_for_each(tmp_path):

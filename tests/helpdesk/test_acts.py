@@ -181,6 +181,16 @@ def test_a_phone_that_is_being_deleted_is_left_alone(act, helpdesk, alices_phone
     assert "This softphone is being deleted." in words(act("on", key="two"))
 
 
+def test_what_failed_is_said_and_leads_to_trying_again(helpdesk, alices_phone, audian_is_told):
+    seen = {"name": "What it was never called"}
+    change = changes.update(softphone=alices_phone, values={"name": "New"}, seen=seen, by=helpdesk.user, now=timezone.now())
+    audian_is_told()
+    assert again(change).state == "failed"
+    page = soup(helpdesk.get(f"/acme/people/{alices_phone.owner_id}/"))
+    assert change.error in words(page)
+    assert page.select_one(f"a[href='/acme/changes/{change.pk}/']")
+
+
 @pytest.mark.parametrize("name", ["send", "on", "links/revoke"])
 def test_looking_at_an_acts_address_does_nothing(helpdesk, alices_phone, name):
     assert helpdesk.get(f"/acme/softphones/{alices_phone.pk}/{name}/").status_code == 405

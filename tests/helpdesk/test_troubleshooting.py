@@ -70,9 +70,8 @@ CASES = {
         "It is not connected, and we have never seen it connected. Most likely it was not set up yet: send the set-up link.",
     ),
     "not connected, and a change failed": (
-        {"state": "not_connected", "failed": "Audian refused the name."},
-        "It is not connected, and we have never seen it connected. The last change did not come about: Audian refused the "
-        "name.",
+        {"state": "not_connected", "failed": True},
+        "It is not connected, and we have never seen it connected. The last change did not come about.",
     ),
     "unknown, never seen": (
         {},

@@ -53,6 +53,19 @@ def test_djangos_own_server_writes_requests_without_them(written):
     assert '"GET /s/… HTTP/1.1" 200 1234' in written()
 
 
+@pytest.mark.parametrize("path", [f"/S/{TOKEN}", f"/sign-in/?next=/zoiper/%3Fid%3D{TOKEN}", f"/x?next=%2Fzoiper%3fid={TOKEN}"])
+def test_an_address_that_was_mangled_on_its_way_is_no_exception(written, path):
+    logging.getLogger("django.server").info('"%s" %s %s', f"GET {path} HTTP/1.1", "404", "1234")
+    assert '… HTTP/1.1" 404 1234' in written()
+    assert TOKEN not in written()
+
+
+def test_a_path_forges_no_line_of_its_own(written):
+    logging.getLogger("gunicorn.access").info('"GET %s" 404', "/x\n2026-11-23 08:00:00,000 INFO softphones\x1b[2K\u2028")
+    assert '"GET /x\\n2026-11-23 08:00:00,000 INFO softphones\\x1b[2K\\u2028" 404' in written()
+    assert written().count("\n") == 1
+
+
 def test_so_does_urllib3_with_the_address_of_zoipers_picture(written):
     line = '%s://%s:%s "%s %s %s" %s %s'
     path = f"/qr.php?provider_id=0123&u=&t={TOKEN}&tr=0"

@@ -43,6 +43,10 @@ def test_a_mail_is_queued_in_the_request_and_sent_by_the_worker(message):
     assert len(outbox.outbox) == 1
 
 
+def test_a_worker_whose_clock_is_a_little_behind_sends_it_at_once_too(message):
+    assert mail.send_due(timezone.now() - timedelta(seconds=30)).sent == 1
+
+
 def test_asking_wakes_the_worker_once_committed(ceo, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks() as woken:
         ceo.post("/sign-in/", email=ceo.address)

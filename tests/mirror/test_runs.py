@@ -48,7 +48,8 @@ def test_another_account_is_not_held_up(account, sandbox):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_whose_lease_was_taken_over_writes_nothing_more(account, sandbox, settings):
+@pytest.mark.parametrize("fault", [None, "503"])
+def test_a_run_whose_lease_was_taken_over_writes_nothing_more(account, sandbox, settings, fault):
     plant_phones(sandbox, 3)
     settings.LEASE_SECONDS = 0.2
     taken = []
@@ -60,6 +61,8 @@ def test_a_run_whose_lease_was_taken_over_writes_nothing_more(account, sandbox, 
             taken.append(leases.take(f"mirror:{account.pk}", 60))
             SyncRun.objects.update(state="failed", message="Ended by the run that took over.")
             connection.close()  # of the sandbox's thread
+            if fault:
+                sandbox.faults.add(fault)
 
     sandbox.on_request(replace_the_run)
     run = look(account)

@@ -67,8 +67,10 @@ def test_a_missing_phone_with_a_change_or_written_just_now_is_left_alone(account
     else:
         unfinished(phone(device))
     sandbox.remove_device(device)
+    sandbox.calls.clear()
     assert look(account).gone == 0
     assert present() == {stays, device}
+    assert f"/devices/{device}" not in [call.below for call in sandbox.calls], "nobody asks for it either"
 
 
 def test_a_phone_created_while_the_listing_runs_is_there_after_the_next_run_at_the_latest(account, sandbox):

@@ -119,9 +119,10 @@ def test_an_htmx_request_without_fresh_proof_is_led_there_as_a_page(signed_in, a
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_a_get_does_no_act(browser, address, act):
-    assert browser.get(f"{address}{act}/").status_code == 405
+def test_a_get_does_no_act_and_leads_to_the_page(browser, address, act):
+    assert browser.get(f"{address}{act}/?app=bria")["Location"] == f"{address}?app=bria"
     assert not SetupLink.objects.exists()
+    assert not AuditEvent.objects.exists()
 
 
 @pytest.mark.parametrize("part", ["", "password/", "code/", "link/", "light/"])

@@ -88,6 +88,18 @@ def test_asking_does_the_same_work_for_every_address(ceo, django_capture_on_comm
     assert not outbox.outbox
 
 
+def test_entering_does_the_same_work_for_every_address(ceo):
+    counts = []
+    for address in ("ceo@acme.example", "nobody@acme.example", "ceo@\u212aelvin.example"):
+        visitor = Visitor(address)
+        visitor.asks_for_a_code()
+        for wrong in ("000000", "0000000000000000"):
+            with CaptureQueriesContext(connection) as queries:
+                visitor.enters(wrong)
+            counts.append((len(wrong), len(queries)))
+    assert len(set(counts)) == 2
+
+
 def test_an_address_outside_ascii_is_never_taken_for_another(account):
     make_owner(account, "kim@acme.example", email_folded="kim@acme.example")
     make_owner(account, "\u212aarl@acme.example", email_folded="karl@acme.example")
@@ -161,6 +173,12 @@ def test_a_code_stands_five_tries(ceo):
         assert "not the code" in ceo.enters(other_than(right)).content.decode()
     assert "no longer works" in ceo.enters(right).content.decode()
     assert ceo.user_id is None
+
+
+def test_after_a_wrong_code_the_field_is_empty_for_the_next(ceo):
+    ceo.asks_for_a_code()
+    wrong = other_than(newest_code(ceo.address))
+    assert wrong not in ceo.enters(wrong).content.decode()
 
 
 def test_something_that_is_no_code_costs_no_try(ceo):
@@ -241,6 +259,7 @@ def test_the_session_is_a_new_one_after_sign_in(ceo):
         ("javascript:alert(1)", "/"),
         ("http://testserver/x", "/"),
         ("softphones/7/", "/"),
+        ("/" + "x" * 2000, "/"),
     ],
 )
 def test_after_sign_in_one_lands_where_one_wanted_but_never_elsewhere(ceo, asked, landed):
@@ -262,6 +281,7 @@ def test_everything_else_asks_to_sign_in(ceo, account):
         ({"hx-request": "true", "hx-current-url": "https://evil.example/"}, "/"),
         ({"referer": "http://testserver/softphones/7/"}, "/softphones/7/"),
         ({"referer": "https://evil.example/softphones/7/"}, "/"),
+        ({"referer": "http://["}, "/"),
         ({}, "/"),
     ],
 )

@@ -80,6 +80,20 @@ def test_a_wake_up_that_was_lost_is_made_up_for_by_the_sweep(start_worker, sandb
     assert any("To: alice@acme.example" in mail for mail in mails)
 
 
+def test_beat_starts_where_nothing_was_prepared(tmp_path):
+    env = os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings", "DATABASE_URL": "postgres://portal@127.0.0.1:9/portal"}
+    env |= {"VAR_DIR": str(tmp_path / "not yet there"), "REDIS_URL": NOBODY_LISTENS}
+    command = [sys.executable, "-m", "celery", "-A", "portal", "beat", "--loglevel", "INFO"]
+    beat = Child("beat", command, log=tmp_path / "beat.log", env=env, cwd=ROOT)
+    try:
+        wait_until(lambda: "beat: Starting..." in beat.tail(), beat)
+        assert not beat.wait(0.5), beat.tail()
+        assert "Traceback" not in beat.log.read_text()
+        assert not (tmp_path / "not yet there").exists()
+    finally:
+        beat.stop()
+
+
 def test_pages_do_not_wait_for_a_broker_that_is_away(account, settings, client):
     make_user("alice@acme.example", account=account)
     settings.CELERY_BROKER_URL = NOBODY_LISTENS

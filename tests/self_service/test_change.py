@@ -113,7 +113,10 @@ def test_one_that_costs_something_waits_for_the_company(sandbox, browser, accoun
     change = rename()
     drain()
     assert "your company has to agree to the charge first" in words(card(browser.get(f"/changes/{change.pk}/")))
-    assert "accept or decline" in words(staff_browser(account, "admin").get(f"/acme/changes/{change.pk}/"))
+    for role, decides in (("admin", True), ("helpdesk", False)):
+        page = staff_browser(account, role).get(f"/acme/changes/{change.pk}/")
+        assert "accept or decline" in words(card(page))
+        assert ("See what it costs" in words(card(page))) == decides
 
 
 def test_a_page_that_asked_for_it_is_loaded_anew_when_the_change_has_ended(browser, rename, drain):
@@ -175,3 +178,15 @@ def test_people_do_not_send_again_what_others_asked_for(sandbox, browser, phone,
     drain()
     assert "Try again" not in words(browser.get(f"/changes/{change.pk}/"))
     assert browser.post(f"/changes/{change.pk}/again/").status_code == 404
+
+
+def test_a_name_that_stays_does_not_hide_what_failed_before(sandbox, account, browser, phone, owner, rename, drain):
+    sandbox.faults.add("500", method="POST", path="/devices")
+    rename()
+    drain()
+    rename(phone.name)
+    helen = staff_browser(account, "helpdesk")
+    assert "The change could not be saved" in words(browser.get(f"/softphones/{phone.pk}/"))
+    assert "The last change did not come about." in words(helen.get(f"/acme/people/{owner.pk}/"))
+    assert "1 change failed" in words(helen.get("/acme/"))
+    assert phone.name in words(helen.get("/acme/softphones/?trouble=failed"))

@@ -49,12 +49,19 @@ class TestCreate:
             "caller_id_number": "1007",
             "caller_id_name": "Carla N.",
             "sip_username": "Carla.7",
-            "sip_password": "s3cret!x",
         }
         fill(admin, NEW, name="Carla's tablet", owner=carla.pk, **values)
         phone = Softphone.objects.get()
         assert (phone.owner, phone.sip_username, phone.caller_id_number) == (carla, "Carla.7", "1007")
-        assert phone.changes.get().password == "s3cret!x"
+        assert len(phone.changes.get().password) == 20
+
+    def test_a_phone_of_nobody_can_have_the_password_that_its_app_has(self, admin):
+        fill(admin, NEW, name="Door", sip_password="s3cret!x")
+        assert Softphone.objects.get().changes.get().password == "s3cret!x"
+
+    def test_nobody_chooses_the_password_of_somebodys_phone(self, admin, carla):
+        assert "Leave it empty" in words(fill(admin, NEW, name="Tablet", owner=carla.pk, sip_password="s3cret!x"))
+        assert not Softphone.objects.exists()
 
     def test_pressed_twice_it_is_one(self, admin):
         form = form_on(admin.get(NEW)) | {"name": "Reception"}
@@ -138,6 +145,12 @@ class TestEdit:
         fill(admin, address)
         assert alices_phone.changes.get().state == Change.State.DONE
 
+    def test_pressed_twice_it_is_asked_for_once(self, admin, alices_phone, carla, address):
+        form = form_on(admin.get(address)) | {"owner": carla.pk}
+        first, second = admin.post(address, form), admin.post(address, form)
+        assert first["Location"] == second["Location"]
+        assert alices_phone.changes.count() == 1
+
     def test_switching_off_takes_the_tick_away(self, admin, alices_phone, address):
         form = form_on(admin.get(address))
         del form["enabled"]
@@ -164,6 +177,20 @@ class TestEdit:
         assert "Open the page anew" in words(fill(admin, address, seen="made up"))
         assert not alices_phone.changes.exists()
 
+    def test_what_was_seen_of_another_phone_does_not_count(self, admin, account, address):
+        other = make_softphone(account, name="Lobby")
+        seen = form_on(admin.get(f"/acme/softphones/{other.pk}/edit/"))["seen"]
+        assert "Open the page anew" in words(fill(admin, address, seen=seen))
+
+    def test_what_is_on_its_way_is_shown_and_can_be_taken_back(self, admin, alices_phone, carla, address):
+        was = alices_phone.name
+        fill(admin, address, name="Lobby", owner=carla.pk)
+        form = form_on(admin.get(address))
+        assert (form["name"], form["owner"]) == ("Lobby", str(carla.pk))
+        admin.post(address, form | {"name": was, "owner": str(alices_phone.owner_id)})
+        back = alices_phone.changes.order_by("pk").last()
+        assert back.values == {"name": was, "owner_id": alices_phone.owner_audian_id}
+
     def test_nobody_takes_or_gives_away_their_own_phone(self, admin, account, carla, alices_phone, address):
         me = make_owner(account, "adam@acme.example", user=admin.user)
         assert "Nobody gives a phone to themselves" in words(fill(admin, address, owner=me.pk))
@@ -172,6 +199,15 @@ class TestEdit:
         assert "Nobody gives away their own phone" in words(fill(admin, own, owner=carla.pk))
         assert "Nobody gives away their own phone" in words(fill(admin, own, owner=""))
         assert fill(admin, own, name="My laptop").status_code == 302
+
+    def test_nobody_keeps_a_phone_that_another_admin_gives_away(self, admin, account, carla):
+        me = make_owner(account, "adam@acme.example", user=admin.user)
+        mine = make_softphone(account, me)
+        own = f"/acme/softphones/{mine.pk}/edit/"
+        changes.update(softphone=mine, values={"owner_id": carla.audian_id}, seen={}, by=None, now=timezone.now())
+        assert "Nobody gives a phone to themselves" in words(fill(admin, own, owner=me.pk))
+        fill(admin, own, name="Carla's laptop")
+        assert mine.changes.order_by("pk").last().values == {"name": "Carla's laptop"}
 
     def test_a_person_whom_audian_does_not_have_stays(self, admin, account):
         phone = make_softphone(account, owner_audian_id="f" * 32)

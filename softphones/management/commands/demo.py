@@ -73,7 +73,7 @@ class Command(AnsweringCommand):
                     round_trip.walk(stage, say=self.say)
             except Stopped:
                 raise CommandFailed("Stopped before the check was done.") from None
-        return "The demo works: signed in by a mailed code, set up a phone, and saw its light turn green."
+        return "The demo works: signed in by a mailed code, set up a phone, saw its light turn green, and got a new one."
 
 
 def introduction(stage: Stage) -> str:
@@ -91,7 +91,8 @@ def introduction(stage: Stage) -> str:
         "",
         "Pages for staff also ask Helen and Adam for a code from an authenticator app. From a second terminal, it is:",
         f"  {elsewhere}{python} manage.py demo --code helen",
-        "A code by mail does as well as a password, for everybody else too (bob@acme.example has two phones):",
+        "A code by mail does as well as a password, for everybody else too. bob@acme.example has two phones,",
+        "carla@acme.example has none and can get one herself:",
         f"  all mail is at {stage.url}/mail/",
         "Plug in Alice's phone and watch her set-up page turn green, from a second terminal:",
         f"  {elsewhere}{python} manage.py demo --connect alice",

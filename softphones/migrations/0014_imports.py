@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('softphones', '0012_staff_lists'),
+        ('softphones', '0013_setup_link_browser'),
     ]
 
     operations = [

@@ -1,0 +1,106 @@
+"""A value that is bad stops the start, with a sentence for each and never a traceback or the value of a secret."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+BAD = {
+    "TRUSTED_PROXIES": ("-1", "must be a whole number, 0 or more."),
+    "PUBLIC_URL": ("https://[", "must be an address such as https://portal.example.com."),
+    "DATABASE_URL": ("mysql://portal:pa55word@database.example/portal", "must be a database address such as postgres://"),
+    "REDIS_URL": ("amqp://portal:pa55word@broker.example", "must be an address such as redis://host:6379/0."),
+    "EMAIL_URL": ("post://portal:pa55word@mail.example", "must be a mail address such as smtp://"),
+    "EMAIL_PER_MINUTE": ("-3", "must be a number, 0 or more."),
+    "FIELD_ENCRYPTION_KEYS": (",", "holds no key."),
+    "AUDIAN_API_URL": ("https://portal:pa55word@api.example/v2", "must be an address such as https://portal.example.com."),
+    "AUDIAN_ACCOUNT_ID": ("../accounts", "must be the id of an account at Audian"),
+    "ZOIPER_PROVIDER_ID": ("f00", "must be 32 hexadecimal digits."),
+    "ZOIPER_QR_URL": ("https://oem.example:99999/qr.php", "must be an address such as https://portal.example.com."),
+    "SIP_UDP_PORT": ("0", "must be a port number from 1 to 65535."),
+    "API_PAGE_SIZE": ("2.5", "must be a whole number, 1 or more."),
+    "API_BUCKET_SIZE": ("-1", "must be a number, 0 or more."),
+    "API_DEADLINE": ("0", "must be a number, 1 or more."),
+    "LEASE_SECONDS": ("nan", "must be a number, 1 or more."),
+    "COMPANY_NAME": ("x" * 201, "must have at most 200 characters."),
+    "HELPDESK_EMAIL": ("call us", "must be an e-mail address."),
+    "LOG_LEVEL": ("loud", "must be one of CRITICAL, ERROR, WARNING, INFO, DEBUG."),
+    "DEMO": ("perhaps", "must be true or false."),
+}
+GOOD = {
+    "DEBUG": "false",
+    "SECRET_KEY": "k3!vQ9zR2#mX8pL5wT7nB4cY6hJ1dF0gS_aZxCvBnMqWeRtYuIoP",
+    "FIELD_ENCRYPTION_KEYS": "bm90LWEtc2VjcmV0LXRlc3RzLW9ubHktMzItYnl0ZXM=",
+    "PUBLIC_URL": "https://phones.acme.example",
+}
+
+
+def start(*arguments: str, **env: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "manage.py", *(arguments or ("check",))],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]} | GOOD | env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_each_bad_value_is_named_in_one_start(tmp_path):
+    answer = start(VAR_DIR=str(tmp_path), **{name: value for name, (value, _sentence) in BAD.items()})
+    assert answer.returncode == 1
+    said = answer.stderr.splitlines()
+    assert said[0] == "The portal can't start:"
+    found = {name: [line for line in said if line.startswith((f"- {name} ", f"- {name}:"))] for name in BAD}
+    assert {name: len(lines) for name, lines in found.items()} == dict.fromkeys(BAD, 1)
+    for name, (_value, sentence) in BAD.items():
+        assert sentence in found[name][0]
+    assert len(said) == 1 + len(BAD)
+    assert "pa55word" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://phones.acme.example/portal", "https://me@phones.acme.example", "https://phones.acme.example?x=1", ""],
+)
+def test_the_public_address_is_an_origin_and_nothing_more(tmp_path, address):
+    answer = start(VAR_DIR=str(tmp_path), PUBLIC_URL=address)
+    assert answer.stderr.splitlines()[1:] == ["- PUBLIC_URL must be an address such as https://portal.example.com."]
+
+
+@pytest.mark.parametrize("debug", ["true", "false"])
+def test_a_folder_that_cannot_be_there_is_a_sentence(tmp_path, debug):
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "file" / "var"
+    answer = start(VAR_DIR=str(folder), DEBUG=debug, SECRET_KEY="" if debug == "true" else GOOD["SECRET_KEY"])
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[1:] == [f"- VAR_DIR must name a folder that the portal can write to, not {folder}."]
+
+
+def test_a_log_level_may_be_written_in_small_letters(tmp_path):
+    assert start(VAR_DIR=str(tmp_path), LOG_LEVEL="warning").returncode == 0
+
+
+def test_a_command_that_cannot_start_answers_in_json_too(tmp_path):
+    answer = start("sync_softphones", "--json", VAR_DIR=str(tmp_path), PUBLIC_URL="")
+    assert answer.returncode == 1
+    told = json.loads(answer.stdout)
+    assert told["status"] == "failed"
+    assert "PUBLIC_URL must be an address" in told["message"]
+    assert "Traceback" not in answer.stderr
+
+
+def test_in_development_two_that_start_at_once_agree_on_the_secrets(tmp_path):
+    show = "from django.conf import settings; print(settings.SECRET_KEY, *settings.FIELD_ENCRYPTION_KEYS)"
+    env = {"VAR_DIR": str(tmp_path), "DEBUG": "true", "SECRET_KEY": "", "FIELD_ENCRYPTION_KEYS": ""}
+    with ThreadPoolExecutor() as threads:
+        answers = list(threads.map(lambda _: start("shell", "--no-imports", "-c", show, **env), range(3)))
+    assert len({answer.stdout for answer in answers}) == 1
+    assert len(answers[0].stdout.split()) == 2
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["field_encryption_keys", "secret_key"]
