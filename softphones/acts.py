@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from softphones.models import AuditEvent, Membership, Message
+from softphones.models import AuditEvent, Import, Membership, Message
 
 Text = str | Promise
 
@@ -67,6 +67,12 @@ ACTS: dict[str, Act] = {
     "change:tried_again": Act(_("Tried again"), _("%(who)s tried again what had failed for %(phone)s")),
     "charges:accepted": Act(_("Charges accepted"), _("%(who)s accepted the charges for %(phone)s")),
     "charges:declined": Act(_("Charges declined"), _("%(who)s declined the charges for %(phone)s")),
+    # Bulk work
+    "import:started": Act(_("Import started"), _("%(who)s started to make %(count)s softphones"), nobody=_OPERATOR),
+    "bulk:started": Act(_("Bulk work started"), _("%(who)s started to %(kind)s, for %(count)s softphones"), nobody=_OPERATOR),
+    "bulk:paused": Act(_("Bulk work paused"), _("%(who)s paused bulk work (%(kind)s)"), nobody=_OPERATOR),
+    "bulk:resumed": Act(_("Bulk work resumed"), _("%(who)s let bulk work go on (%(kind)s)"), nobody=_OPERATOR),
+    "bulk:cancelled": Act(_("Bulk work cancelled"), _("%(who)s cancelled the rest of bulk work (%(kind)s)"), nobody=_OPERATOR),
     # People
     "person:signed_in": Act(_("Signed in"), _("%(who)s signed in")),
     "person:signed_out": Act(_("Signed out"), _("%(who)s signed out")),
@@ -110,7 +116,7 @@ OUTCOMES: dict[str, Text] = {
     "replaced": pgettext_lazy("outcome", "Overtaken by a newer wish"),
 }
 
-KINDS: dict[str, Text] = dict(Message.Kind.choices)
+KINDS: dict[str, Text] = dict(Message.Kind.choices) | dict(Import.Kind.choices)
 ROLES: dict[str, Text] = {
     Membership.Role.USER: pgettext_lazy("role", "user"),
     Membership.Role.HELPDESK: pgettext_lazy("role", "helpdesk"),

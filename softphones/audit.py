@@ -1,7 +1,7 @@
 """The record of who did or saw what, on whose softphone, from where, why. Rows are only ever added."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django.conf import settings
@@ -21,6 +21,7 @@ DATA_KEYS = frozenset(
         "change",
         "count",
         "fields",
+        "import",
         "kind",
         "link",
         "membership",
@@ -54,12 +55,36 @@ def record(
     were called at the time. Raises ValueError for an act that acts.py has no sentence for, for a key of `data` outside
     `DATA_KEYS`, and for a value that is not text, a number or a flag.
     """
+    said = {"actor": actor, "softphone": softphone, "person": person, "account": account, "ip": ip, "reason": reason}
+    event = _event(act=act, outcome=outcome, data=data, now=now, **said)
+    event.save()
+    return event
+
+
+def record_many(*, softphones: Iterable[tuple[Softphone, Mapping[str, str | int | bool | None]]], **kwargs) -> None:
+    """Write down one act on each of these softphones, with the data that belongs to it. `kwargs` are those of `record`."""
+    AuditEvent.objects.bulk_create([_event(softphone=softphone, data=data, **kwargs) for softphone, data in softphones])
+
+
+def _event(
+    *,
+    act: str,
+    actor: User | None = None,
+    softphone: Softphone | None = None,
+    person: User | Owner | None = None,
+    account: Account | None = None,
+    ip: str | None = None,
+    reason: str = "",
+    outcome: str = "done",
+    data: Mapping[str, str | int | bool | None] | None = None,
+    now: datetime | None = None,
+) -> AuditEvent:
     if act not in ACTS:
         raise ValueError(f"Nobody could read {act!r} in the history: give it a sentence in softphones/acts.py.")
     if softphone is not None:
         account, person = account or softphone.account, person or softphone.owner
     actor_label, target_label, person_label = _label(actor), _label(softphone), _label(person)
-    return AuditEvent.objects.create(
+    return AuditEvent(
         at=now or timezone.now(),
         account=account,
         actor=actor,

@@ -10,9 +10,9 @@ from celery.signals import worker_init
 from django.conf import settings
 from django.utils import timezone
 
-from softphones import changes, leases, limits, mail, mirror, people
+from softphones import changes, imports, leases, limits, mail, mirror, people
 from softphones.configuration import at_start
-from softphones.models import Account
+from softphones.models import Account, Import
 from softphones.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,14 @@ def push_changes(*, account_id: int, **kwargs) -> None:
 
 
 @shared_task
+def go_on_with_import(*, import_id: int, **kwargs) -> None:
+    """Write the acts of bulk work into the outbox, as far as its start left them for later."""
+    batch = Import.objects.select_related("account", "asked_by").filter(pk=import_id).first()
+    if batch:
+        imports.go_on(batch=batch, now=timezone.now())
+
+
+@shared_task
 def send_messages(**kwargs) -> None:
     """Send the mails that are due, and those that are soon."""
     mail.send_for(settings.MESSAGE_STAY)
@@ -52,7 +60,7 @@ def send_messages(**kwargs) -> None:
 @shared_task
 def sweep(**kwargs) -> None:
     """Every 30 seconds: whatever is due and whose wake-up was lost. One step that fails leaves the others alone."""
-    for step in (_send, _push_due, _mirror_overdue, _forget):
+    for step in (_send, _settle, _push_due, _mirror_overdue, _forget):
         try:
             step()
         except Exception:
@@ -62,6 +70,10 @@ def sweep(**kwargs) -> None:
 
 def _send() -> None:
     mail.send_due(timezone.now())
+
+
+def _settle() -> None:
+    imports.settle(now=timezone.now())
 
 
 def _push_due() -> None:
@@ -78,6 +90,7 @@ def _forget() -> None:
     now = timezone.now()
     people.forget_lapsed(now=now)
     limits.forget(now=now)
+    imports.forget_unstarted(now=now)
 
 
 @worker_init.connect

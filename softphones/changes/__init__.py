@@ -18,17 +18,21 @@ from softphones.changes.asking import (
     update,
 )
 from softphones.changes.drains import Drained, drain
+from softphones.changes.many import NewPhone, cancel_unsent, create_many
 from softphones.changes.queue import waiting
 from softphones.changes.telling import Progress, paused, pending, progress, underway, wants_nothing
 from softphones.changes.wishes import finished
 
 __all__ = [
     "Drained",
+    "NewPhone",
     "NotPossible",
     "Progress",
     "accept",
     "asked",
+    "cancel_unsent",
     "create",
+    "create_many",
     "decline",
     "delete",
     "drain",

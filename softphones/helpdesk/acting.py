@@ -98,7 +98,7 @@ def tell_of_what_is_ready(*, change: Change, **kwargs) -> None:
         return
     asked = {"kind": _READY[change.kind], "account": softphone.account, "softphone": softphone}
     try:
-        mail.ask(**asked, asked_by=change.asked_by, now=change.finished_at)
+        mail.ask(**asked, asked_by=change.asked_by, in_bulk=not change.urgent, now=change.finished_at)
     except mail.NoAddress:
         return  # the page said so before
 

@@ -30,12 +30,14 @@ def ask(
     asked_by: User | None = None,
     ip: str | None = None,
     key: str = "",
+    in_bulk: bool = False,
     now: datetime,
 ) -> Message:
     """Put a mail into the queue, in the caller's transaction. It goes to the softphone's person where nobody is named.
 
-    While the same mail still waits to be sent, or with the same `key` of the same asker, no second one is made. Audited
-    if somebody asked for it. Raises NoAddress (a sentence) if there is no address, or nobody could use what the mail says.
+    While the same mail still waits to be sent, or with the same `key` of the same asker, no second one is made. `in_bulk`:
+    it waits behind what single people wait for. Audited if somebody asked for it. Raises NoAddress (a sentence) if there is
+    no address, or nobody could use what the mail says.
     """
     person = user or owner or (softphone.owner if softphone else None)
     if person is None:
@@ -52,7 +54,7 @@ def ask(
         with transaction.atomic():
             message = Message.objects.create(
                 kind=kind,
-                rank=RANKS[kind],
+                rank=Message.BULK_RANK if in_bulk else RANKS[kind],
                 account=account,
                 user=user,
                 owner=owner,
