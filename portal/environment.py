@@ -8,7 +8,9 @@ import os
 import re
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from cryptography.fernet import Fernet
@@ -51,6 +53,10 @@ class Environment:
 
     def flag(self, name: str, default: bool) -> bool:
         return self._read("bool", name, default, "true or false")
+
+    def if_given(self, name: str, read: Callable[[str], Any]) -> Any:
+        """What `read` makes of the variable; None where it is not set."""
+        return read(name) if self.text(name) else None
 
     def number(self, name: str, default: float, *, least: int) -> float:
         return self._at_least("float", name, default, least, f"a number, {least} or more")

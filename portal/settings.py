@@ -237,6 +237,16 @@ COMPANY_NAME = environment.text("COMPANY_NAME", longest=200)
 HELPDESK_EMAIL = environment.pattern("HELPDESK_EMAIL", r"[^@\s]{1,64}@[^@\s]{1,189}", "an e-mail address")
 HELPDESK_PHONE = environment.text("HELPDESK_PHONE", longest=50)
 ZOIPER_PROVIDER_ID = environment.pattern("ZOIPER_PROVIDER_ID", r"[0-9a-f]{32}", "32 hexadecimal digits")
+# What the company allows.
+SELF_SERVICE = environment.if_given("SELF_SERVICE", lambda name: environment.flag(name, True))
+SELF_SERVICE_QUOTA = environment.if_given("SELF_SERVICE_QUOTA", lambda name: environment.whole(name, 1, least=0))
+MAIL_DOMAINS = environment.words("MAIL_DOMAINS")
+REMOVAL_GUARD_PERCENT = environment.if_given("REMOVAL_GUARD_PERCENT", lambda name: environment.whole(name, 20, least=0))
+REMOVAL_GUARD_COUNT = environment.if_given("REMOVAL_GUARD_COUNT", lambda name: environment.whole(name, 10, least=0))
+# What phones are told besides the server.
+SIP_TRANSPORT = environment.pattern("SIP_TRANSPORT", "tls|tcp|udp", "tls, tcp or udp")
+SIP_SRTP = environment.if_given("SIP_SRTP", lambda name: environment.flag(name, False))
+STUN_SERVER = environment.pattern("STUN_SERVER", r"[A-Za-z0-9.-]{1,253}", "a host name")
 ZOIPER_QR_URL = environment.address(
     "ZOIPER_QR_URL", "https://oem.zoiper.com/qr.php", plain_http_allowed=environment.flag("AUDIAN_API_HTTP", False)
 )

@@ -35,8 +35,16 @@ def account_from_environment() -> Account | None:
         "helpdesk_email": settings.HELPDESK_EMAIL,
         "helpdesk_phone": settings.HELPDESK_PHONE,
         "zoiper_provider_id": settings.ZOIPER_PROVIDER_ID,
+        "self_service": settings.SELF_SERVICE,
+        "quota": settings.SELF_SERVICE_QUOTA,
+        "mail_domains": settings.MAIL_DOMAINS,
+        "removal_guard_percent": settings.REMOVAL_GUARD_PERCENT,
+        "removal_guard_count": settings.REMOVAL_GUARD_COUNT,
+        "transport": settings.SIP_TRANSPORT,
+        "srtp": settings.SIP_SRTP,
+        "stun_server": settings.STUN_SERVER,
     }
-    values = {name: value for name, value in given.items() if value}
+    values = {name: value for name, value in given.items() if value not in (None, "", [])}
     account = Account.objects.filter(audian_id=settings.AUDIAN_ACCOUNT_ID).first()
     if account is None:
         slug = _free_slug(settings.COMPANY_NAME)

@@ -33,6 +33,16 @@ def test_a_web_process_starts_with_what_the_environment_says_now(python):
     assert shown.stdout.strip() == str(("a" * 32, "200"))
 
 
+def test_what_the_company_allows_comes_from_the_environment(python):
+    show = "from softphones.models import Account; print(*Account.objects.values_list('self_service', 'quota', 'transport'))"
+    named = {"AUDIAN_ACCOUNT_ID": "a" * 32}
+    allowed = {"SELF_SERVICE": "false", "SELF_SERVICE_QUOTA": "0", "SIP_TRANSPORT": "udp"}
+    assert python("manage.py", "migrate", **named, **allowed).returncode == 0
+    # What is no longer set leaves the row alone.
+    shown = python("-c", f"import portal.wsgi; {show}", **named)
+    assert shown.stdout.strip() == str((False, 0, "udp"))
+
+
 def test_a_web_process_starts_before_the_database_is_ready(python):
     started = python("-c", "import portal.wsgi", AUDIAN_ACCOUNT_ID="a" * 32)
     assert started.returncode == 0
