@@ -1,4 +1,5 @@
-"""A text column that is encrypted at rest with `FIELD_ENCRYPTION_KEYS` (Fernet; the first key encrypts, all decrypt)."""
+"""Columns that Django does not have: one encrypted at rest with `FIELD_ENCRYPTION_KEYS` (Fernet; the first key encrypts, all
+decrypt), and one compared by code point."""
 
 from functools import cache
 
@@ -39,3 +40,14 @@ class EncryptedTextField(models.TextField):
         if lookup_name != "isnull":
             raise FieldError(f"{self.name} is encrypted and can't be searched with {lookup_name!r}.")
         return super().get_lookup(lookup_name)
+
+
+class CodePointField(models.CharField):
+    """Text that every database compares and sorts by code point, so that ranges of it mean the same and use its index.
+
+    SQLite does so anyway; PostgreSQL where the column's collation is "C".
+    """
+
+    def db_parameters(self, connection):
+        collation = "C" if connection.vendor == "postgresql" else None
+        return super().db_parameters(connection) | {"collation": collation}

@@ -1,10 +1,12 @@
-"""Response headers that Django 5.2 does not set, and sign-in redirects that htmx can follow."""
+"""Response headers that Django 5.2 does not set, and the ways to sign-in and to the second factor, which htmx can follow."""
 
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from django.conf import settings
-from django.http import HttpResponse
-from django.shortcuts import resolve_url
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, resolve_url
+
+from softphones.access import SecondFactorMissing
 
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
@@ -37,7 +39,7 @@ class HtmxSignInMiddleware:
         if response.status_code not in {301, 302, 303}:
             return response
         if (request.htmx or request.method == "POST") and self._asks_to_sign_in(request, response):
-            response["Location"] = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': self._page(request)})}"
+            response["Location"] = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': _page(request)})}"
         return HttpResponse(headers={"HX-Redirect": response["Location"]}) if request.htmx else response
 
     def _asks_to_sign_in(self, request, response):
@@ -45,12 +47,30 @@ class HtmxSignInMiddleware:
         path, _, query = response["Location"].partition("?")
         return path == resolve_url(settings.LOGIN_URL) and parse_qs(query).get("next") == [request.get_full_path()]
 
-    def _page(self, request):
-        """The page that the request came from, as a path of ours; "/" if that is not known."""
-        try:
-            page = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
-        except ValueError:
-            return "/"
-        if page.netloc != request.get_host() or not page.path.startswith("/"):
-            return "/"
-        return f"{page.path}?{page.query}" if page.query else page.path
+
+class SecondFactorMiddleware:
+    """Leads staff who have not shown their second factor in this session to the page that asks for it, and back."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request)
+
+    def process_exception(self, request, exception):
+        if not isinstance(exception, SecondFactorMissing):
+            return None
+        is_page = request.method in {"GET", "HEAD"} and not request.htmx
+        back = request.get_full_path() if is_page else _page(request)
+        return redirect(f"{resolve_url('second_factor_ask')}?{urlencode({'next': back})}")
+
+
+def _page(request: HttpRequest) -> str:
+    """The page that the request came from, as a path of ours; "/" if that is not known."""
+    try:
+        page = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
+    except ValueError:
+        return "/"
+    if page.netloc != request.get_host() or not page.path.startswith("/"):
+        return "/"
+    return f"{page.path}?{page.query}" if page.query else page.path

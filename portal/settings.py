@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "template_partials",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "softphones",
 ]
 MIDDLEWARE = [
@@ -71,6 +72,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.HtmxSignInMiddleware",
+    "portal.middleware.SecondFactorMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -110,6 +112,12 @@ ACCOUNT_SIGNUP_FIELDS = ["email*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"  # who signs in has proven the address, or an operator vouched for it
 ACCOUNT_RATE_LIMITS = False
+# The second factor of staff. Our views ask for it, and for fresh proof, themselves.
+MFA_ADAPTER = "softphones.adapter.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_REAUTHENTICATION_REQUIRED = False
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_TOLERANCE = 1  # 30 s before and after, for clocks that are a little off
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "softphones"
 LOGOUT_REDIRECT_URL = "account_login"
@@ -120,6 +128,7 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 60 * 60 * 12
 SESSION_COOKIE_NAME = "__Host-session" if _served_on_tls else "session"
+CSRF_FAILURE_VIEW = "softphones.views.sign_in.stale"
 CSRF_COOKIE_NAME = "__Host-csrf" if _served_on_tls else "csrf"
 SECURE_SSL_REDIRECT = _served_on_tls
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
@@ -254,6 +263,8 @@ LIGHT_LIST_EVERY = 5
 LIGHT_ONE_EVERY = 2
 LIGHT_PAUSE = 30
 LIGHT_WATCHED_FOR = 20
+SEND_LINK_AGAIN_AFTER = 60  # until then another press is the same mail
+RESET_AGAIN_AFTER = 2 * 60
 SETUP_LINK_SECONDS = 15 * 60
 SETUP_SESSION_SECONDS = 30 * 60
 PROOF_SECONDS = 15 * 60
@@ -272,10 +283,17 @@ SIGN_IN_LIMITS = {
     "password_here": (5, 60),
     "password_address": (20, 60),
     "password_known": (10, 30),
+    "factor_browser": (5, 300),
+    "factor_person": (50, 1728),
+    "reset_agent": (20, 180),
+    "factor_code": (1, 120),  # a code from an app opens once, and is good for 90 s
 }
+SELF_SERVICE_CREATES = 3  # how many softphones, and
+SELF_SERVICE_RESETS = 5  # new passwords, a person may ask for within 24 hours
 MESSAGE_ATTEMPTS = 10
 MESSAGE_RETRY = 5
 MESSAGE_CLAIM = 60
+MESSAGE_STAY = 20
 ZOIPER_QR_DEADLINE = 3
 ZOIPER_QR_BYTES = 200_000
 MIRROR_STALE_AFTER = 15 * 60

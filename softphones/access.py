@@ -1,31 +1,176 @@
 """Who may do what: one predicate an act. Views fetch and authorise in one call; what may not be seen is a 404."""
 
-from django.http import Http404
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
-from softphones.models import Account, Membership, Softphone, User
+from softphones import second_factor
+from softphones.models import Account, Change, Membership, Owner, Softphone, User
 
 SEE, REVEAL = "see", "reveal"  # acts on one's own softphone
+RENAME, REPLACE = "rename", "replace"  # likewise, where the account lets people help themselves
+TRY_OWN_AGAIN = "try_own_again"  # what one asked for oneself, and failed
 LIST = "list"  # acts in an account, for staff
+HISTORY, MAILS = "history", "mails"
+FIND = "find"  # helpdesk: people and their phones
+SEND_LINK, RESET, SWITCH, REVOKE_LINKS, CLOSE = "send_link", "reset", "switch", "revoke_links", "close"
+MANAGE, MEMBERS = "manage", "members"  # admins: softphones, looks at Audian, charges; and who has which role
+TRY_AGAIN = "try_again"  # what somebody asked for, and failed
+STAND_BEHIND = "stand_behind"  # decide which portal user is which owner
 
 OWN_ACTS = {SEE, REVEAL}
-STAFF_ACTS = {LIST: {Membership.Role.HELPDESK, Membership.Role.ADMIN}}
+SELF_SERVICE_ACTS = {RENAME, REPLACE}
+# What helpdesk does to other people's phones, and only an admin to those of staff.
+NOT_TO_STAFF = {SEND_LINK, RESET, SWITCH, REVOKE_LINKS, CLOSE}
+STAFF_ACTS = {
+    LIST: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
+    FIND: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
+    SEND_LINK: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
+    RESET: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
+    SWITCH: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
+    REVOKE_LINKS: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
+    CLOSE: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
+    TRY_AGAIN: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
+    MANAGE: {Membership.Role.ADMIN},
+    MEMBERS: {Membership.Role.ADMIN},
+    STAND_BEHIND: {Membership.Role.ADMIN},
+    HISTORY: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
+    MAILS: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
+}
 
 
 def softphone_for(user: User, pk: int, act: str) -> Softphone:
     """The softphone, if `user` may do `act` on it. Raises Http404 otherwise, the same as for one that does not exist."""
-    if act not in OWN_ACTS:
+    phones = Softphone.objects.visible_to(user).select_related("account", "owner")
+    if act in SELF_SERVICE_ACTS:
+        phones = phones.filter(account__self_service=True)
+    elif act not in OWN_ACTS:
         raise Http404
-    return get_object_or_404(Softphone.objects.visible_to(user).select_related("account", "owner"), pk=pk)
+    return get_object_or_404(phones, pk=pk)
 
 
-def account_for(user: User, slug: str, act: str) -> Account:
-    """The account, if `user` has a role in it that allows `act`. Raises Http404 otherwise."""
-    return get_object_or_404(
-        Account.objects.filter(memberships__user=user, memberships__role__in=STAFF_ACTS.get(act, set())), slug=slug
-    )
+def may_have_softphones(user: User) -> QuerySet[Owner]:
+    """As whom `user` may get themselves softphones: enabled and there, in an account of theirs with self-service."""
+    there = Owner.objects.filter(user=user, enabled=True, gone_at=None)
+    return there.filter(account__self_service=True, account__memberships__user=user)
+
+
+class SecondFactorMissing(Exception):
+    """The visitor may do this, but has not shown their second factor in this session. A middleware leads them to it."""
+
+
+def account_for(request: HttpRequest, slug: str, act: str) -> Account:
+    """The account, if the visitor has a role in it that allows `act` and has shown their second factor in this session.
+
+    Staff pages get their account here and nowhere else. Raises Http404 without the role, SecondFactorMissing without the
+    factor.
+    """
+    roles = STAFF_ACTS.get(act, set())
+    account = get_object_or_404(Account.objects.filter(memberships__user=request.user, memberships__role__in=roles), slug=slug)
+    if not second_factor.is_shown(request):
+        raise SecondFactorMissing
+    return account
+
+
+def phone_of_account(request: HttpRequest, slug: str, pk: int, act: str) -> Softphone:
+    """A softphone of the account that is there, if the visitor may do `act` to it. Raises as account_for does."""
+    account = account_for(request, slug, act)
+    phones = Softphone.objects.present().filter(account=account).select_related("account", "owner__user")
+    phone = get_object_or_404(phones, pk=pk)
+    refuse_if_of_staff(request.user, account, phone.owner, act)
+    return phone
+
+
+def owner_of_account(request: HttpRequest, slug: str, pk: int, act: str) -> Owner:
+    """An owner of the account, also one that is gone, if the visitor may do `act` to them. Raises as account_for does."""
+    account = account_for(request, slug, act)
+    owner = get_object_or_404(Owner.objects.filter(account=account).select_related("account", "user"), pk=pk)
+    refuse_if_of_staff(request.user, account, owner, act)
+    return owner
+
+
+def refuse_if_of_staff(user: User, account: Account, owner: Owner | None, act: str) -> None:
+    """Raises Http404 for an act that only an admin does to what belongs to staff, if `user` is none in this account."""
+    if act in NOT_TO_STAFF and not acts_on(user, account, owner):
+        raise Http404
+
+
+def acts_on(user: User, account: Account, owner: Owner | None) -> bool:
+    """Whether `user`, who is staff in `account`, may act on what belongs to this owner: not if that is staff, unless an admin.
+
+    Staff anywhere counts, and so does whoever has proven the owner's address, linked or not.
+    """
+    if owner is None or has_role(user, account, Membership.Role.ADMIN):
+        return True
+    behind = Q(user=owner.user_id) if owner.user_id else Q()
+    if owner.email_folded:
+        behind |= Q(user__emailaddress__email=owner.email_folded, user__emailaddress__verified=True)
+    staff = Membership.objects.filter(role__in=STAFF_ACTS[FIND])
+    return not (behind and staff.filter(behind).exists())
+
+
+def has_role(user: User, account: Account, role: str) -> bool:
+    return Membership.objects.filter(user=user, account=account, role=role).exists()
 
 
 def accounts_of(user: User) -> list[Membership]:
     """The memberships of `user`, oldest first, each with its account."""
     return list(user.memberships.select_related("account").order_by("id"))
+
+
+def staff_accounts(user: User) -> list[Account]:
+    """The accounts in which `user` has a role that opens staff pages, oldest membership first."""
+    return [each.account for each in accounts_of(user) if each.role in STAFF_ACTS[LIST]]
+
+
+def own_change(user: User, pk: int, act: str) -> Change:
+    """The change, if it is of a softphone that `user` sees, and `user` may do `act` to it. Raises Http404 otherwise."""
+    seen = Change.objects.filter(softphone__in=Softphone.objects.visible_to(user))
+    found = get_object_or_404(seen.select_related("account", "softphone__owner", "asked_by"), pk=pk)
+    if act == SEE or (act == TRY_OWN_AGAIN and may_try_own_again(user, found)):
+        return found
+    raise Http404
+
+
+def change_of_account(request: HttpRequest, slug: str, pk: int, act: str) -> Change:
+    """A change of the account, if the visitor may do `act` to it. Raises as account_for does."""
+    account = account_for(request, slug, act)
+    asked = Change.objects.filter(account=account).select_related("account", "softphone__owner", "asked_by")
+    found = get_object_or_404(asked, pk=pk)
+    if act == TRY_AGAIN and not may_try_again(request.user, found):
+        raise Http404
+    return found
+
+
+def may_try_own_again(user: User, change: Change) -> bool:
+    """Whether everything that would be sent again is what people may ask for their own phone, and `user` asked for this."""
+    if change.asked_by_id != user.pk or not change.account.self_service:
+        return False
+    return all(_is_own_act(wish) for wish in _sent_together(change))
+
+
+def may_try_again(user: User, change: Change) -> bool:
+    """Whether `user`, who is staff in the account, could have asked for everything that would be sent again."""
+    owner, together = change.softphone.owner, _sent_together(change)
+    if has_role(user, change.account, Membership.Role.ADMIN):
+        mine = set(Owner.objects.filter(account=change.account_id, user=user).values_list("audian_id", flat=True))
+        return not any(wish.values.get("owner_id") in mine for wish in together if wish.kind == Change.Kind.UPDATE)
+    theirs = owner is not None and owner.user_id is not None and change.asked_by_id == owner.user_id
+    return acts_on(user, change.account, owner) and all(
+        _is_helpdesk_act(wish) or (theirs and _is_own_act(wish)) for wish in together
+    )
+
+
+def _sent_together(change: Change) -> list[Change]:
+    carrier = change.folded_into_id or change.pk
+    return list(Change.objects.filter(Q(pk=carrier) | Q(folded_into=carrier)))
+
+
+def _is_own_act(wish: Change) -> bool:
+    kinds = (Change.Kind.CREATE, Change.Kind.RESET_PASSWORD)
+    return wish.kind in kinds or (wish.kind == Change.Kind.UPDATE and set(wish.values) <= {"name"})
+
+
+def _is_helpdesk_act(wish: Change) -> bool:
+    is_switch = wish.kind == Change.Kind.UPDATE and set(wish.values) <= {"enabled"}
+    return is_switch or wish.kind == Change.Kind.RESET_PASSWORD

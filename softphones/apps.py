@@ -7,6 +7,7 @@ class SoftphonesConfig(AppConfig):
     name = "softphones"
 
     def ready(self):
+        import softphones.helpdesk  # noqa: F401  (listens for new passwords that Audian confirmed)
         from portal.checks import servers
         from softphones.configuration import after_migrate
 

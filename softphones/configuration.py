@@ -8,9 +8,12 @@ from django.conf import settings
 from django.db import DatabaseError, connections
 from django.utils.text import slugify
 
-from softphones.models import Account
+from softphones.models import Account, ApiToken
 
 logger = logging.getLogger(__name__)
+
+_CONNECTION = {"api_url", "api_key", "static_token"}
+LOST_KEY = "FIELD_ENCRYPTION_KEYS lacks the key with which the stored secrets were encrypted."
 
 
 def account_from_environment() -> Account | None:
@@ -44,6 +47,9 @@ def account_from_environment() -> Account | None:
         setattr(account, name, values[name])
     if changed:
         account.save(update_fields=changed)
+    if _CONNECTION.intersection(changed):
+        # What the former server gave for the former key says nothing of the new ones, and is not theirs to see.
+        ApiToken.objects.filter(account=account).delete()
     return account
 
 
@@ -82,6 +88,6 @@ def at_start() -> None:
     except DatabaseError:
         logger.warning("The database can't be used yet, so the account that the environment names stays as it is.")
     except InvalidToken:
-        sys.exit("The portal can't start:\n- FIELD_ENCRYPTION_KEYS lacks the key with which the stored secrets were encrypted.")
+        sys.exit(f"The portal can't start:\n- {LOST_KEY}")
     finally:
         connections.close_all()  # processes that are forked from this one must not share a connection

@@ -41,7 +41,8 @@ MARK_EVERY = timedelta(seconds=10)
 FEW_ENOUGH = 500
 # Below this there is no use in beginning a call.
 LEAST_SECONDS = 0.2
-SEEN = ["registered", "registered_since", "registered_after", "registered_address", "registered_agent", "seen_at"]
+LOST = ["lost_at", "lost_after", "lost_since", "lost_address", "lost_agent"]
+SEEN = ["registered", "registered_since", "registered_after", "registered_address", "registered_agent", *LOST, "seen_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,12 @@ def watch(*, softphones: list[Softphone], now: datetime, opened_at: datetime | N
 def last_seen(softphone: Softphone) -> Light:
     """What was seen last, however long ago; no call. Show it together with `seen_at`."""
     return _light(softphone)
+
+
+def as_of(light: Light, now: datetime) -> Light:
+    """What was seen last, as far as it says something about `now`: older than a minute it is unknown, with its time."""
+    recent = light.seen_at and now - light.seen_at <= UNKNOWN_AFTER
+    return light if recent else replace(light, state="unknown")
 
 
 def _light(phone: Softphone, opened_at: datetime | None = None, now: datetime | None = None) -> Light:
@@ -279,6 +286,7 @@ def _observe(phone: Softphone, sight: _Sight, now: datetime) -> bool:
     """Put what was seen into the row. Returns whether more than the time has changed."""
     before = [getattr(phone, name) for name in SEEN[:-1]]
     if not sight.registered:
+        _ended(phone, now)
         _begins(phone, None, None)
     elif not phone.registered or _is_another(phone, sight):
         _begins(phone, *_beginning(phone, sight, now))
@@ -291,6 +299,13 @@ def _observe(phone: Softphone, sight: _Sight, now: datetime) -> bool:
         phone.registered_address = sight.address or phone.registered_address
         phone.registered_agent = sight.agent or phone.registered_agent
     return before != [getattr(phone, name) for name in SEEN[:-1]]
+
+
+def _ended(phone: Softphone, now: datetime) -> None:
+    """Keep what is known of the connection that is there no more: helpdesk asks what a phone did last."""
+    if phone.registered:
+        phone.lost_at, phone.lost_after, phone.lost_since = now, phone.seen_at, phone.registered_since
+        phone.lost_address, phone.lost_agent = phone.registered_address, phone.registered_agent
 
 
 def _begins(phone: Softphone, since: datetime | None, after: datetime | None) -> None:

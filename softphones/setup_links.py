@@ -16,17 +16,20 @@ from typing import Literal
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.urls import reverse
 
 from softphones import audit
 from softphones.models import SetupLink, Softphone, User
+from softphones.sip_settings import new_passwords
 
 SESSION_KEY = "setup_links"  # ids of the links that this browser opened
 KEPT_AT_MOST = 20
 # A softphone that lost the answer asks again at once; nobody else has a reason to (design: "answered again at most twice").
 REPEATS = 2
 REPEAT_AFTER, REPEAT_UNTIL = timedelta(seconds=1), timedelta(seconds=10)
+# Two presses of one button, where no script holds the second one back.
+PRESSED_AGAIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +69,29 @@ def look(*, token: str, now: datetime) -> Literal["works", "dead"]:
     return "works" if _unopened(token, now, by_app=False) else "dead"
 
 
-def open_in_browser(*, token: str, session: SessionBase, ip: str | None, agent: str, now: datetime) -> SetupLink | None:
+def open_in_browser(
+    *, token: str, session: SessionBase, browser: str, ip: str | None, agent: str, now: datetime
+) -> SetupLink | None:
     """Use the link up for this browser, whose session keeps it for SETUP_SESSION_SECONDS.
 
-    Exactly one of many simultaneous calls gets the link; the others None, except another press in the browser that won.
+    `browser` is a secret that this browser had before it pressed, "" if it had none. Exactly one of many simultaneous
+    calls gets the link; the others None, except another press in the browser that won.
     """
     link = _unopened(token, now, by_app=False)
-    if link and _claim(link, session=session, ip=ip, agent=agent, now=now):
+    if link and _claim(link, session=session, browser=browser, ip=ip, agent=agent, now=now):
         return link
-    return kept_by(token=token, session=_as_stored(session), now=now)
+    return kept_by(token=token, session=_as_stored(session), now=now) or _pressed_again(token, session, browser, now)
+
+
+def _pressed_again(token: str, session: SessionBase, browser: str, now: datetime) -> SetupLink | None:
+    """The link, for the second of two presses: sent before the first one's answer named the session that keeps it."""
+    if not browser:
+        return None
+    opened = _usable(token).filter(opened_by_app=False, opened_browser=_hash(browser), opened_at__gt=now - PRESSED_AGAIN)
+    link = _with_password(opened)
+    if link:
+        _keep(session, link)
+    return link
 
 
 def kept_by(*, token: str, session: SessionBase, now: datetime) -> SetupLink | None:
@@ -98,7 +115,7 @@ def fetch_by_app(*, token: str, ip: str | None, agent: str, now: datetime) -> Se
     """
     link = _unopened(token, now, by_app=True)
     if link:
-        return link if _claim(link, session=None, ip=ip, agent=agent, now=now) else None
+        return link if _claim(link, session=None, browser="", ip=ip, agent=agent, now=now) else None
     return _repeat(token, ip=ip, agent=agent, now=now)
 
 
@@ -135,7 +152,8 @@ def _hash(token: str) -> str:
 
 def _usable(token: str) -> QuerySet[SetupLink]:
     """The link of this token, if it is not revoked and its phone may still be shown to whoever drew it."""
-    return SetupLink.objects.select_related("softphone__account", "softphone__owner", "made_by").filter(
+    links = SetupLink.objects.select_related("softphone__account", "softphone__owner", "made_by")
+    return links.exclude(Exists(new_passwords().filter(softphone=OuterRef("softphone")))).filter(
         token_hash=_hash(token),
         revoked_at=None,
         made_by__is_active=True,
@@ -159,7 +177,7 @@ def _with_password(links: QuerySet[SetupLink]) -> SetupLink | None:
     return link if link and link.softphone.password else None
 
 
-def _claim(link: SetupLink, *, session: SessionBase | None, ip: str | None, agent: str, now: datetime) -> bool:
+def _claim(link: SetupLink, *, session: SessionBase | None, browser: str, ip: str | None, agent: str, now: datetime) -> bool:
     """Whether we are the one that opens it. `session` is None for an app.
 
     One statement on one table decides: a condition in a sub-select would not be looked at again by a PostgreSQL that had
@@ -168,6 +186,7 @@ def _claim(link: SetupLink, *, session: SessionBase | None, ip: str | None, agen
     by_app = session is None
     free = SetupLink.objects.filter(pk=link.pk, opened_at=None, revoked_at=None, expires_at__gt=now)
     opened = {"opened_at": now, "opened_from": ip, "opened_agent": _agent(agent), "opened_by_app": by_app}
+    opened["opened_browser"] = _hash(browser) if browser else ""
     with transaction.atomic():
         if not free.update(**opened):
             return False

@@ -7,11 +7,12 @@ import logging
 
 from celery import shared_task
 from celery.signals import worker_init
+from django.conf import settings
 from django.utils import timezone
 
-from softphones import changes, leases, limits, mail, mirror, people
+from softphones import changes, imports, leases, limits, mail, mirror, people
 from softphones.configuration import at_start
-from softphones.models import Account
+from softphones.models import Account, Import
 from softphones.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -28,10 +29,10 @@ def mirror_accounts(**kwargs) -> None:
 
 @shared_task
 def mirror_account(*, account_id: int, **kwargs) -> None:
-    """Look at one account, unless somebody is doing it already."""
+    """Look at one account, unless somebody is doing it already; what was held and then released goes."""
     account = Account.objects.filter(pk=account_id).first()
     if account:
-        mirror.run(account, timezone.now())
+        mirror.run(account, timezone.now(), accept_removals=mirror.released(account))
 
 
 @shared_task
@@ -43,15 +44,23 @@ def push_changes(*, account_id: int, **kwargs) -> None:
 
 
 @shared_task
+def go_on_with_import(*, import_id: int, **kwargs) -> None:
+    """Write the acts of bulk work into the outbox, as far as its start left them for later."""
+    batch = Import.objects.select_related("account", "asked_by").filter(pk=import_id).first()
+    if batch:
+        imports.go_on(batch=batch, now=timezone.now())
+
+
+@shared_task
 def send_messages(**kwargs) -> None:
-    """Send the mails that are due."""
-    mail.send_due(timezone.now())
+    """Send the mails that are due, and those that are soon."""
+    mail.send_for(settings.MESSAGE_STAY)
 
 
 @shared_task
 def sweep(**kwargs) -> None:
     """Every 30 seconds: whatever is due and whose wake-up was lost. One step that fails leaves the others alone."""
-    for step in (_send, _push_due, _mirror_overdue, _forget):
+    for step in (_send, _settle, _push_due, _mirror_overdue, _forget):
         try:
             step()
         except Exception:
@@ -61,6 +70,10 @@ def sweep(**kwargs) -> None:
 
 def _send() -> None:
     mail.send_due(timezone.now())
+
+
+def _settle() -> None:
+    imports.settle(now=timezone.now())
 
 
 def _push_due() -> None:
@@ -77,6 +90,7 @@ def _forget() -> None:
     now = timezone.now()
     people.forget_lapsed(now=now)
     limits.forget(now=now)
+    imports.forget_unstarted(now=now)
 
 
 @worker_init.connect

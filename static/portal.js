@@ -3,9 +3,14 @@
 "use strict";
 (() => {
   const words = document.body.dataset;
-  const say = (text) => {
+  /* `seen`: shown as well as spoken, for what no button answers. */
+  const SEEN_FOR = 10 * 1000;
+  const say = (text, { seen = false } = {}) => {
     const line = document.getElementById("say");
     line.textContent = "";
+    line.classList.toggle("seen", seen);
+    clearTimeout(line.timer);
+    if (seen) line.timer = setTimeout(() => line.classList.remove("seen"), SEEN_FOR);
     requestAnimationFrame(() => (line.textContent = text));
   };
 
@@ -46,10 +51,10 @@
       tick(button.closest("[data-field]"));
     } else if (quietly) {
       button.classList.add("urged");
-      say(words.sayPress);
+      say(words.sayPress, { seen: true });
     } else {
       getSelection().selectAllChildren(source);
-      say(words.sayByHand);
+      say(words.sayByHand, { seen: true });
     }
   }
 
@@ -81,12 +86,31 @@
     copy(button, { quietly: true });
   }
 
+  /* "/" leads to the search; the arrow keys walk through what it found. */
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const field = document.querySelector("[data-find]");
+    if (event.key === "/" && field && !event.target.closest?.("input, textarea, select, [contenteditable]")) {
+      event.preventDefault();
+      field.focus();
+      field.select();
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const hits = [...document.querySelectorAll("[data-hit]")];
+      const at = hits.indexOf(event.target);
+      if (!hits.length || (at < 0 && event.target !== field)) return;
+      event.preventDefault();
+      const next = at + (event.key === "ArrowDown" ? 1 : -1);
+      (next < 0 ? field : hits[Math.min(next, hits.length - 1)]).focus();
+    }
+  });
+
   /* Times in the viewer's own zone, with its name. */
   function showTimes(root) {
     for (const time of root.querySelectorAll("time[data-time]")) {
       const at = new Date(time.dateTime);
       const today = at.toDateString() === new Date().toDateString();
-      const day = today ? {} : { day: "numeric", month: "short" };
+      const year = at.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" };
+      const day = today ? {} : { day: "numeric", month: "short", ...year };
       time.textContent = at.toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
     }
   }
@@ -123,7 +147,7 @@
       const left = state.ends - Date.now();
       if (!part.isConnected) lapsing.delete(part);
       else if (left <= 0) { lapsing.delete(part); lapse(part); }
-      else if (left <= 60000 && !state.warned) { state.warned = true; if ("warn" in part.dataset) say(words.sayLapses); }
+      else if (left <= 60000 && !state.warned) { state.warned = true; if ("warn" in part.dataset) say(words.sayLapses, { seen: true }); }
     }
   }, 1000);
 
@@ -131,21 +155,73 @@
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (document.hidden && event.target.matches("[data-live]")) event.preventDefault();
   });
+
+  /* A press ends on what it began on: nothing live is replaced under it, or the press would be lost. The next look shows it. */
+  const A_PRESS = 2000;
+  let pressedUntil = 0;
+  addEventListener("pointerdown", () => (pressedUntil = Date.now() + A_PRESS), true);
+  for (const end of ["pointerup", "pointercancel"])
+    addEventListener(end, () => (pressedUntil = Date.now() + 100), true); // the click follows
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (Date.now() < pressedUntil && event.target.matches("[data-live]")) event.detail.shouldSwap = false;
+  });
+
   const lookNow = () => { if (!document.hidden) for (const part of document.querySelectorAll("[data-live]")) htmx.trigger(part, "look"); };
   document.addEventListener("visibilitychange", lookNow);
   addEventListener("pageshow", (event) => { if (event.persisted) lookNow(); });
 
+  /* One look of a live part may get lost; after two the page says that it no longer knows. */
+  let blindLooks = 0;
   for (const trouble of ["htmx:responseError", "htmx:sendError"])
     document.addEventListener(trouble, (event) => {
+      if (event.target.matches("[data-live]")) {
+        if (event.detail.xhr?.status === 404) location.reload(); // what the page shows is gone
+        else if (++blindLooks >= 2) say(words.sayBlind, { seen: true });
+        return;
+      }
       afterShowing = null;
-      if (!event.target.matches("[data-live]")) say(words.sayFailed);
+      say(words.sayFailed, { seen: true });
     });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (!event.detail.successful || !event.target.matches("[data-live]")) return;
+    if (blindLooks >= 2) say("");
+    blindLooks = 0;
+  });
+
+  /* What was pressed is gone when the answer takes its place: the keyboard goes on in what came. */
+  let leaving = null;
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { target } = event.detail;
+    if (!event.target.matches("[data-live]")) leaving = target.contains(document.activeElement) ? target.id : null;
+  });
+  function goOnIn(part) {
+    if (part.id !== leaving) return;
+    leaving = null;
+    if (document.activeElement !== document.body) return;
+    (part.matches("[tabindex]") ? part : part.querySelector("a.button, button"))?.focus({ preventScroll: true });
+  }
+
+  /* The server has something said (HX-Trigger): a change came into another state. */
+  document.addEventListener("say", (event) => say(event.detail.value));
+
+  /* Passkeys: allauth's scripts, which are there once all of the page is, do the talking. */
+  document.addEventListener("DOMContentLoaded", () => {
+    const call = document.querySelector("[data-passkey]")?.dataset.passkey;
+    const ids = { add: "passkey-button", authenticate: "passkey-button", credential: "id_credential", data: "passkey-options" };
+    if (call) allauth.webauthn.forms[call]({ ids });
+  });
+  /* A passkey that was refused, or that the browser could not make: allauth's script tells. */
+  document.addEventListener("allauth.error", (event) => {
+    event.preventDefault();
+    for (const note of document.querySelectorAll("[data-passkey-failed]")) note.hidden = false;
+  });
 
   function fresh(root) { showTimes(root); showTicks(document); watchLapsing(root); }
   document.addEventListener("htmx:afterSettle", (event) => {
     const part = event.detail.elt;
     fresh(part);
     if (part.id === "path") copyWhatWasAskedFor(); // the light may have come first
+    goOnIn(part);
     if (part.matches(".code.drawn")) part.scrollIntoView({ block: "nearest" });
   });
   keepOpened();

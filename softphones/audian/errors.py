@@ -115,7 +115,7 @@ class Conflict(RowError):
 class ServerFault(RowError):
     """500: Audian failed while it worked on this row."""
 
-    sentence = "Audian failed while working on this softphone. It is tried again."
+    sentence = "Audian failed while working on this softphone."
 
 
 class ChargesToAccept(AudianError):

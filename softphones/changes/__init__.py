@@ -8,6 +8,7 @@ docs/changes.md says how a wish goes.
 from softphones.changes.asking import (
     NotPossible,
     accept,
+    asked,
     create,
     decline,
     delete,
@@ -17,16 +18,21 @@ from softphones.changes.asking import (
     update,
 )
 from softphones.changes.drains import Drained, drain
+from softphones.changes.many import NewPhone, cancel_unsent, create_many
 from softphones.changes.queue import waiting
-from softphones.changes.telling import Progress, paused, pending, progress
+from softphones.changes.telling import Progress, paused, pending, progress, underway, wants_nothing
 from softphones.changes.wishes import finished
 
 __all__ = [
     "Drained",
+    "NewPhone",
     "NotPossible",
     "Progress",
     "accept",
+    "asked",
+    "cancel_unsent",
     "create",
+    "create_many",
     "decline",
     "delete",
     "drain",
@@ -37,6 +43,8 @@ __all__ = [
     "progress",
     "reset_password",
     "try_again",
+    "underway",
     "update",
     "waiting",
+    "wants_nothing",
 ]

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from softphones import audit, mirror, search, setup_links
-from softphones.changes.wishes import ACTS, DELETED, end, family, unfinished
+from softphones.changes.wishes import ACTS, DELETED, end, family, recorded, unfinished
 from softphones.models import Account, Change, Owner, Softphone, User
 from softphones.wake import wake
 
@@ -123,7 +123,7 @@ def update(
             wish.save()
             return wish
         _refuse_if_ending(waiting)
-        changes_owner = wanted.get("owner_id", locked.owner_audian_id) != locked.owner_audian_id
+        changes_owner = "owner_id" in wanted and _owners(locked, waiting) != {wanted["owner_id"]}
         if changes_owner:
             wish.password = new_password()
         carrier = _unsent(waiting, lambda older: older.kind in (Kind.CREATE, Kind.UPDATE))
@@ -143,6 +143,7 @@ def reset_password(
     reason: str = "",
     urgent: bool = True,
     key: str = "",
+    batch: str = "",
     ip: str | None = None,
     now: datetime,
 ) -> Change:
@@ -156,7 +157,7 @@ def reset_password(
         locked, waiting = _locked(softphone)
         _refuse_if_ending(waiting)
         wish = _wish(locked, Kind.RESET_PASSWORD, by, urgent, key, reason, now)
-        wish.password = new_password()
+        wish.password, wish.batch = new_password(), batch
         carrier = _unsent(waiting, lambda older: older.password is not None)
         _put(wish, carrier, locked, waiting)
         setup_links.revoke(softphone=locked, now=now)
@@ -173,6 +174,7 @@ def delete(
     reason: str = "",
     urgent: bool = True,
     key: str = "",
+    batch: str = "",
     ip: str | None = None,
     now: datetime,
 ) -> Change:
@@ -184,6 +186,7 @@ def delete(
     def write() -> Change:
         locked, waiting = _locked(softphone)
         wish = _wish(locked, Kind.DELETE, by, urgent, key, reason, now)
+        wish.batch = batch
         ending = next((older for older in waiting if older.kind == Kind.DELETE and not older.folded_into_id), None)
         unsent = [older for older in waiting if _is_unsent(older) and older.kind != Kind.DELETE]
         never_made = any(older.kind == Kind.CREATE for older in unsent)
@@ -197,6 +200,11 @@ def delete(
         return wish
 
     return _once(softphone.account, by, key, write)
+
+
+def asked(*, account: Account, by: User | None, key: str) -> Change | None:
+    """The wish that the same asker asked for with the same key, if there is one."""
+    return Change.objects.filter(account=account, key=key_of(by, key)).first() if key else None
 
 
 def try_again(*, change: Change, by: User | None, mine_anyway: bool = False, ip: str | None = None, now: datetime) -> Change:
@@ -221,6 +229,8 @@ def try_again(*, change: Change, by: User | None, mine_anyway: bool = False, ip:
             carrier.password = new_password()
             carrier.save(update_fields=["password"])
             mirror.forget_password(softphone)
+        ends = carrier.kind in (Kind.RESET_PASSWORD, Kind.DELETE)
+        if ends or changes_owner or family(carrier).filter(kind=Kind.UPDATE, values__enabled=False).exists():
             setup_links.revoke(softphone=softphone, now=now)
         change.refresh_from_db()
         _record("change:tried_again", change, by, ip, now)
@@ -277,7 +287,7 @@ def _asked_together(held: Change):
 
 def _once(account: Account, by: User | None, key: str, write: Callable[[], Change]) -> Change:
     """What `write` wrote, or what the same asker with the same key asked before."""
-    same = Change.objects.filter(account=account, key=_key(by, key))
+    same = Change.objects.filter(account=account, key=key_of(by, key))
     if key and (before := same.first()):
         return before
     try:
@@ -290,14 +300,20 @@ def _once(account: Account, by: User | None, key: str, write: Callable[[], Chang
         raise
 
 
-def _key(by: User | None, key: str) -> str:
+def key_of(by: User | None, key: str) -> str:
+    """The key as it is stored: each asker has their own."""
     return f"{by.pk if by else ''}:{key}"[:200] if key else ""
 
 
+def generated_username() -> str:
+    """One in the vendor's own style (audian-api.md section 10)."""
+    return "user_" + "".join(secrets.choice(LETTERS + "23456789") for _place in range(10))
+
+
 def _free_username(account: Account) -> str:
-    """One in the vendor's own style (audian-api.md section 10) that nobody has."""
+    """A generated one that nobody has."""
     while True:
-        username = "user_" + "".join(secrets.choice(LETTERS + "23456789") for _place in range(10))
+        username = generated_username()
         if not Softphone.objects.filter(account=account, username_folded=username).exists():
             return username
 
@@ -309,7 +325,7 @@ def _wish(softphone: Softphone, kind: Kind, by: User | None, urgent: bool, key: 
         kind=kind,
         asked_by=by,
         urgent=urgent,
-        key=_key(by, key),
+        key=key_of(by, key),
         reason=reason[:300],
         created_at=now,
     )
@@ -321,6 +337,11 @@ def _locked(softphone: Softphone) -> tuple[Softphone, list[Change]]:
     if locked.gone_at:
         raise NotPossible(_("This softphone no longer exists at Audian."))
     return locked, list(unfinished(locked).select_for_update().order_by("pk"))
+
+
+def _owners(softphone: Softphone, waiting: list[Change]) -> set[str]:
+    """Whose it is, or will be on the way: all of them may come to know its password."""
+    return {softphone.owner_audian_id, *(older.values["owner_id"] for older in waiting if "owner_id" in older.values)}
 
 
 def _refuse_if_ending(waiting: list[Change]) -> None:
@@ -371,6 +392,6 @@ def _record(act: str, change: Change, by: User | None, ip: str | None, now: date
         ip=ip,
         reason=change.reason,
         outcome=outcome,
-        data={"change": change.pk, **data},
+        data={**recorded(change), **data},
         now=now,
     )

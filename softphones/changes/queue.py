@@ -8,7 +8,8 @@ from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from softphones import clock, mirror
 from softphones.changes.wishes import family
 from softphones.leases import Held
-from softphones.models import Account, Change, Pause, Softphone
+from softphones.models import Account, Change, Import, Pause, Softphone
+from softphones.models.imports import batch_of
 
 Kind, State = Change.Kind, Change.State
 
@@ -34,17 +35,23 @@ def ready(account: Account) -> QuerySet[Change]:
     """What its softphone lets go next, whenever it is due; what a person waits for comes first."""
     queued = Change.objects.filter(account=account, state=State.QUEUED, folded_into=None)
     held = Change.objects.filter(account=account, state=State.HELD)
-    stopped = list(held.exclude(batch="").values_list("batch", flat=True).distinct())
+    asking = list(held.exclude(batch="").values_list("batch", flat=True).distinct())
     older = Change.objects.filter(account=account, softphone=OuterRef("softphone"), pk__lt=OuterRef("pk"), folded_into=None)
     # An open question about charges stops what builds upon its answer, and neither a new password nor the end.
     behind_held = Q(Exists(older.filter(state=State.HELD, kind=Kind.CREATE)), kind__in=(Kind.UPDATE, Kind.RESET_PASSWORD))
     behind_held |= Q(Exists(older.filter(state=State.HELD)), kind=Kind.UPDATE)
     return (
-        queued.exclude(batch__in=stopped)
+        queued.exclude(batch__in=[*asking, *_stopped(account)])
         .exclude(Exists(older.filter(state__in=(State.QUEUED, State.SENDING))))
         .exclude(behind_held)
         .order_by("-urgent", "pk")
     )
+
+
+def _stopped(account: Account) -> list[str]:
+    """The batches that somebody paused, or that are not all written down yet."""
+    stopped = Import.objects.filter(account=account, state__in=Import.STOPPED)
+    return [batch_of(pk) for pk in stopped.values_list("pk", flat=True)]
 
 
 def due(account: Account, now: datetime) -> QuerySet[Change]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from softphones import clock, mirror
@@ -60,7 +61,7 @@ def _done(job: Job, outcome: Done, softphone: Softphone) -> Counter:
 def _deleted(job: Job, softphone: Softphone) -> Counter:
     now = timezone.now()
     mirror.forget(softphone, now)
-    ended = end(job.wishes, State.DONE, now, error="")
+    ended = end(_joined(job), State.DONE, now, error="")
     return ended + end(unfinished(softphone).order_by("pk"), State.REPLACED, now, error=DELETED, password=None)
 
 
@@ -70,9 +71,14 @@ def _failed(job: Job, outcome: Failed, softphone: Softphone) -> Counter:
     conflict = {field: list(values) for field, values in outcome.conflict.items()}
     # A create keeps its password: a device that some try made may be known by it.
     forget = {} if job.change.kind == Kind.CREATE else {"password": None}
-    ended = end(job.wishes, State.FAILED, timezone.now(), error=outcome.sentence, conflict=conflict, **forget)
+    ended = end(_joined(job), State.FAILED, timezone.now(), error=outcome.sentence, conflict=conflict, **forget)
     hide_password(softphone)
     return ended
+
+
+def _joined(job: Job) -> QuerySet[Change]:
+    """The wishes of the job as of now: a second deletion joins one that is on its way already."""
+    return family(job.change).order_by("pk")
 
 
 def _again(job: Job, outcome: Again, softphone: Softphone) -> Counter:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
+from typing import Any
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from softphones.changes.wishes import unfinished
+from softphones.changes.wishes import together, unfinished
 from softphones.models import Account, Change, Pause, Softphone
 
 State = Change.State
@@ -39,7 +40,7 @@ def progress(*, change: Change, now: datetime) -> Progress:
         case State.SENDING:
             return Progress("sending", None, _("Being sent to Audian."))
         case State.DONE:
-            return Progress("done", None, _("Done: Audian confirmed it."))
+            return Progress("done", None, _done(change))
         case State.HELD:
             return Progress("held", None, _("Audian charges for this. An administrator has to accept or decline the charges."))
         case State.REPLACED:
@@ -53,11 +54,31 @@ def pending(softphone: Softphone) -> Change | None:
     return unfinished(softphone).order_by("-pk").first()
 
 
+def underway(softphone: Softphone) -> dict[str, Any]:
+    """The values that it will have once Audian did what is asked for by now, as `update` names them; those that change."""
+    wishes = unfinished(softphone).filter(kind=Change.Kind.UPDATE).order_by("pk")
+    return together(wishes)[0]
+
+
 def paused(account: Account) -> Pause | None:
     """The trouble for which this account's wishes wait; None if there is none, or nothing waits."""
     waits = Change.objects.filter(account=account, state__in=(State.QUEUED, State.SENDING))
     found = Pause.objects.filter(account=account).first()
     return found if found and waits.exists() else None
+
+
+def wants_nothing(change: Change) -> bool:
+    """Whether everything was already as this wish wants it, so that Audian was not asked."""
+    return change.kind == Change.Kind.UPDATE and not change.values
+
+
+def _done(change: Change) -> str:
+    if wants_nothing(change):
+        return _("Nothing was different, so nothing was sent to Audian.")
+    carrier = change.folded_into or change
+    if carrier.kind == Change.Kind.DELETE and carrier.tried_at is None:
+        return _("Done: Audian never had it.")
+    return _("Done: Audian confirmed it.")
 
 
 def _waiting(change: Change, now: datetime) -> Progress:

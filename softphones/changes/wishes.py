@@ -24,6 +24,12 @@ ACTS = {
 DELETED = gettext_noop("The softphone was deleted before this was sent.")
 
 
+def recorded(wish: Change) -> dict[str, str | int]:
+    """What the audit says of a wish: of an update also which fields, never their values."""
+    fields = {"fields": " ".join(sorted(wish.values))} if wish.kind == Change.Kind.UPDATE else {}
+    return {"change": wish.pk} | fields
+
+
 def unfinished(softphone: Softphone) -> QuerySet[Change]:
     return Change.objects.filter(account=softphone.account_id, softphone=softphone, state__in=Change.UNFINISHED)
 
@@ -71,7 +77,7 @@ def end(wishes: Iterable[Change], state: Change.State, now: datetime, **values: 
             softphone=wish.softphone,
             reason=wish.reason,
             outcome=str(state),
-            data={"change": wish.pk},
+            data=recorded(wish),
             now=now,
         )
         finished.send_robust(sender=Change, change=wish)

@@ -28,6 +28,7 @@ class Place:
         self.logs = folder / "log"
         self.sandbox_state = folder / "sandbox.db"
         self.passwords = folder / "people.json"
+        self.second_factors = folder / "second_factors.json"
         self._running = folder / "running.json"
 
     @contextmanager

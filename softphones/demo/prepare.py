@@ -1,4 +1,4 @@
-"""Gets the demo's database ready: `python -m softphones.demo.prepare PASSWORDS_FILE`, in the demo's own environment.
+"""Gets the demo's database ready: `python -m softphones.demo.prepare FOLDER`, in the demo's own environment.
 
 Migrates, collects the static files, mirrors the account once and makes the people. Doing it again changes nothing.
 """
@@ -10,17 +10,21 @@ import django
 from django.core.management import CommandError, call_command
 
 
-def main(passwords: str) -> None:
+def main(folder: str) -> None:
     django.setup()
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
     # Models can be imported only now.
     from softphones.configuration import account_from_environment
     from softphones.demo.people import make_people
+    from softphones.demo.place import Place
+    from softphones.models import Account
 
     try:
         call_command("sync_softphones")
-        make_people(account_from_environment(), Path(passwords))
+        account = account_from_environment()
+        Account.objects.filter(pk=account.pk, quota=1).update(quota=2)  # so that a second device can be had
+        make_people(account, Place(Path(folder)))
     except CommandError as reason:
         sys.exit(str(reason))
 

@@ -13,6 +13,7 @@ from softphones.demo.phones import connect, disconnect, phones_of
 from softphones.demo.stage import Stage
 
 ALICE = "alice@acme.example"
+CARLA = "carla@acme.example"
 PATIENCE = 30
 NO_CONTENT = 204
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
@@ -24,29 +25,42 @@ class Failed(Exception):
 
 
 def walk(stage: Stage, *, say: Callable[[str], None]) -> None:
-    """Sign in by mailed code, set up the phone, let Zoiper fetch its document, see the light. Raises Failed."""
+    """Sign in by mailed code, set up the phone, let Zoiper fetch its document, see the light. Then somebody who has none
+    gets a softphone. Raises Failed.
+    """
     browser = Browser(stage.url)
     say("Signing in as Alice with a mailed code")
-    _sign_in(browser)
+    _sign_in(browser, ALICE)
     say("Opening the set-up page of her phone")
     page = browser.follow(r"/softphones/\d+/$")
     say("Drawing a QR code, and fetching with it as Zoiper does")
     _fetch_as_zoiper(stage, browser)
     say("Connecting the phone, and watching the light")
     _see_light(stage, browser, page)
+    say("Getting Carla her first softphone")
+    _get_softphone(stage)
 
 
-def _sign_in(browser: "Browser") -> None:
-    browser.send(r"/sign-in/", email=ALICE)
-    code = _until("The mail with the code", lambda: _mailed_code(browser))
+def _sign_in(browser: "Browser", address: str) -> None:
+    browser.send(r"/sign-in/", email=address)
+    code = _until("The mail with the code", lambda: _mailed_code(browser, address))
     browser.send(r"/sign-in/code/", code=code)
     if urlsplit(browser.page.url).path != "/":
-        raise Failed("The mailed code did not sign Alice in.")
+        raise Failed(f"The mailed code did not sign {address} in.")
 
 
-def _mailed_code(browser: "Browser") -> str | None:
-    found = re.search(r">\s*(\d{6})\b", browser.get("/mail/").text)
+def _mailed_code(browser: "Browser", address: str) -> str | None:
+    found = re.search(rf"To {re.escape(address)}.*?>\s*(\d{{6}})\b", browser.get("/mail/").text, re.DOTALL)
     return found and found[1]
+
+
+def _get_softphone(stage: Stage) -> None:
+    browser = Browser(stage.url)
+    _sign_in(browser, CARLA)
+    page = browser.send(r"/softphones/new/")
+    _until("The set-up page of the new softphone", lambda: "path" in Page(browser.get(page.url)).by_id)
+    if len(phones_of(stage.place, CARLA)) != 1:
+        raise Failed("Carla should have one softphone at the sandbox.")
 
 
 def _fetch_as_zoiper(stage: Stage, browser: "Browser") -> None:

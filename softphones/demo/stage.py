@@ -127,7 +127,7 @@ def _start_sandbox(stage: Stage, port: int, devices: int) -> None:
 
 
 def _prepare(stage: Stage, env: dict[str, str]) -> None:
-    preparation = stage.start("preparation", "-m", "softphones.demo.prepare", str(stage.place.passwords), env=env)
+    preparation = stage.start("preparation", "-m", "softphones.demo.prepare", str(stage.place.folder), env=env)
     ended = preparation.wait(PREPARATION_SECONDS)
     stage.children.remove(preparation)
     if preparation.stop() or not ended:

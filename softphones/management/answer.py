@@ -6,8 +6,11 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from cryptography.fernet import InvalidToken
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError, handle_default_options
 from django.db import DatabaseError, InterfaceError, connections
+
+from softphones.configuration import LOST_KEY
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +109,8 @@ def _as_failure(error: BaseException) -> CommandFailed:
         return CommandFailed(str(error))
     if isinstance(error, (DatabaseError, InterfaceError)):
         return CommandFailed("The database can't be used. Check DATABASE_URL, then run manage.py migrate.")
+    if isinstance(error, InvalidToken):
+        return CommandFailed(LOST_KEY)
     place = error.__traceback__
     while place.tb_next:
         place = place.tb_next

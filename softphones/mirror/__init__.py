@@ -4,7 +4,18 @@ A listing is not a snapshot. A run leaves alone every softphone that has an unfi
 run began, and only what its own GET calls gone is gone; docs/mirror.md says how a run goes.
 """
 
-from softphones.mirror.answers import absorb, confirm_password, forget, forget_password
-from softphones.mirror.runs import overdue, run
+from softphones.mirror.answers import absorb, confirm_password, forget, forget_all, forget_password
+from softphones.mirror.runs import held, overdue, release, released, run
 
-__all__ = ["absorb", "confirm_password", "forget", "forget_password", "overdue", "run"]
+__all__ = [
+    "absorb",
+    "confirm_password",
+    "forget",
+    "forget_all",
+    "forget_password",
+    "held",
+    "overdue",
+    "release",
+    "released",
+    "run",
+]

@@ -1,5 +1,6 @@
 """What Audian answers to a write of ours goes into the mirror through here."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from softphones import search
@@ -46,4 +47,9 @@ def forget_password(softphone: Softphone) -> None:
 
 def forget(softphone: Softphone, now: datetime) -> None:
     """Audian no longer has this device, in the caller's transaction; its secrets, links and words go."""
-    bury(Softphone, [softphone.pk], now)
+    forget_all([softphone], now)
+
+
+def forget_all(softphones: Iterable[Softphone], now: datetime) -> None:
+    """Audian has none of these devices, likewise."""
+    bury(Softphone, [softphone.pk for softphone in softphones], now)

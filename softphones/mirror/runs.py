@@ -15,7 +15,7 @@ from softphones.mirror.devices import Softphones, mark_doubled
 from softphones.mirror.owners import Owners
 from softphones.mirror.removals import Removals, sentence_of
 from softphones.mirror.work import Work
-from softphones.models import Account, SyncRun
+from softphones.models import Account, SyncRun, User
 from softphones.pacing import Urgency
 
 logger = logging.getLogger(__name__)
@@ -138,6 +138,31 @@ def _forget_old(runs) -> None:
     oldest_kept = runs.order_by("-pk").values_list("pk", flat=True)[RUNS_KEPT - 1 : RUNS_KEPT].first()
     if oldest_kept:
         runs.filter(pk__lt=oldest_kept).delete()
+
+
+def held(account: Account) -> SyncRun | None:
+    """The run whose removals wait for somebody to let them go. A later good run clears it."""
+    ended = SyncRun.objects.filter(account=account, state__in=(SyncRun.State.HELD, SyncRun.State.COMPLETE))
+    newest = ended.order_by("-started_at", "-pk").first()
+    return newest if newest and newest.state == SyncRun.State.HELD else None
+
+
+def release(*, run: SyncRun, by: User, now: datetime) -> bool:
+    """Let what this held run lists go, and nothing else. The next run carries it out. False if it is not the one that waits."""
+    waits = held(run.account)
+    if waits is None or waits.pk != run.pk:
+        return False
+    return bool(SyncRun.objects.filter(pk=run.pk, released_at=None).update(released_by=by, released_at=now))
+
+
+def released(account: Account) -> int | None:
+    """The id of a held run that somebody let go and that no run has carried out yet; None if there is none."""
+    runs = SyncRun.objects.filter(account=account)
+    newest = runs.filter(released_at__isnull=False).order_by("-released_at", "-pk").first()
+    ended = runs.filter(state__in=(SyncRun.State.HELD, SyncRun.State.COMPLETE))
+    if newest is None or ended.filter(started_at__gte=newest.released_at).exists():
+        return None
+    return newest.pk
 
 
 def overdue(now: datetime) -> list[int]:

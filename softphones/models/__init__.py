@@ -1,6 +1,7 @@
 from softphones.models.account import Account, ApiToken, Bucket, Lease
 from softphones.models.audit import AuditEvent
 from softphones.models.changes import Change, Pause
+from softphones.models.imports import Import, ImportRow
 from softphones.models.links import SetupLink
 from softphones.models.messages import Message
 from softphones.models.mirror import Owner, SearchWord, Softphone, SyncRun
@@ -12,6 +13,8 @@ __all__ = [
     "AuditEvent",
     "Bucket",
     "Change",
+    "Import",
+    "ImportRow",
     "Lease",
     "Membership",
     "Message",

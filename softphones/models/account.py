@@ -1,5 +1,8 @@
 """An Audian account that we manage, and the run-time state around it (never columns of Account)."""
 
+from datetime import UTC, tzinfo
+from zoneinfo import ZoneInfo
+
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -62,6 +65,14 @@ class Account(models.Model):
 
     def __str__(self):
         return self.company_name or self.slug
+
+    @property
+    def zone(self) -> tzinfo:
+        """The account's time zone; UTC where its name means nothing on this machine."""
+        try:
+            return ZoneInfo(self.time_zone)
+        except (KeyError, ValueError):
+            return UTC
 
     @property
     def realm(self) -> str:

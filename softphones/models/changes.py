@@ -32,6 +32,8 @@ class Change(models.Model):
         REPLACED = "replaced"  # a newer wish took its place before it was sent
 
     UNFINISHED = (State.QUEUED, State.SENDING, State.HELD)
+    # Everything was so already: Audian was asked for nothing, so it says nothing about what failed before.
+    NOTHING = Q(kind=Kind.UPDATE, values={})
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="changes")
     softphone = models.ForeignKey(Softphone, on_delete=models.CASCADE, related_name="changes")
@@ -81,6 +83,7 @@ class Change(models.Model):
                 condition=Q(state="queued", folded_into=None),
                 name="change_queue",
             ),
+            models.Index(fields=["account", "softphone", "id"], condition=Q(state="failed"), name="change_failed"),
             models.Index(fields=["account", "batch"], condition=~Q(batch=""), name="change_batch"),
             models.Index(fields=["account", "finished_at"], name="change_finished"),
         ]

@@ -20,6 +20,7 @@ class SetupLink(models.Model):
     opened_at = models.DateTimeField(null=True)
     opened_from = models.GenericIPAddressField(null=True)
     opened_agent = models.CharField(max_length=256, blank=True, default="")
+    opened_browser = models.CharField(max_length=64, blank=True, default="")  # hash of what a browser is known by
     opened_by_app = models.BooleanField(default=False)  # a softphone fetched its own document; else a browser
     repeats = models.PositiveSmallIntegerField(default=0)
 

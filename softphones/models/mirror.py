@@ -1,9 +1,12 @@
 """Our copy of what Audian holds. Mirrored fields are written by mirror.py alone."""
 
-from django.db import models
-from django.db.models import Q
+from datetime import UTC, datetime
 
-from portal.fields import EncryptedTextField
+from django.db import models
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce
+
+from portal.fields import CodePointField, EncryptedTextField
 from softphones.models.account import Account
 from softphones.models.people import User
 
@@ -88,7 +91,19 @@ class Softphone(models.Model):
     registered_address = models.CharField(max_length=64, blank=True, default="")
     registered_agent = models.CharField(max_length=256, blank=True, default="")
     seen_at = models.DateTimeField(null=True)
+    # `seen_at` to order by, which needs a value: 1970 for a phone that was never looked at
+    last_seen = models.GeneratedField(
+        expression=Coalesce("seen_at", Value(datetime(1970, 1, 1, tzinfo=UTC))),
+        output_field=models.DateTimeField(),
+        db_persist=True,
+    )
     watched_at = models.DateTimeField(null=True)
+    # The connection that ended last: it was still seen at `lost_after`, and no more at `lost_at`
+    lost_at = models.DateTimeField(null=True)
+    lost_after = models.DateTimeField(null=True)
+    lost_since = models.DateTimeField(null=True)
+    lost_address = models.CharField(max_length=64, blank=True, default="")
+    lost_agent = models.CharField(max_length=256, blank=True, default="")
 
     objects = SoftphoneQuerySet.as_manager()
 
@@ -102,6 +117,14 @@ class Softphone(models.Model):
             models.Index(fields=["account", "username_folded"], name="softphone_by_username"),
             models.Index(fields=["account", "name", "id"], name="softphone_by_name"),
             models.Index(fields=["account", "watched_at"], name="softphone_watched"),
+            # What staff order by, and what they look for that is rare
+            models.Index(fields=["account", "caller_id_number", "id"], name="softphone_by_number"),
+            models.Index(fields=["account", "last_seen", "id"], name="softphone_by_seen"),
+            models.Index(fields=["account", "name", "id"], condition=~Q(fault=""), name="softphone_faulty"),
+            models.Index(fields=["account", "name", "id"], condition=Q(enabled=False), name="softphone_disabled"),
+            models.Index(fields=["account", "name", "id"], condition=Q(gone_at__isnull=False), name="softphone_gone"),
+            models.Index(fields=["account", "name", "id"], condition=Q(owner=None), name="softphone_of_nobody"),
+            models.Index(fields=["account", "name", "id"], condition=Q(registered=True), name="softphone_connected"),
         ]
 
     def __str__(self):
@@ -139,6 +162,7 @@ class SyncRun(models.Model):
     removals = models.JSONField(default=list)
     removed_owners = models.JSONField(default=list)
     released_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    released_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["account", "-started_at"], name="run_by_start")]
@@ -151,7 +175,7 @@ class SearchWord(models.Model):
     """One word by which an owner or a softphone is found; written by the mirror."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False, related_name="+")
-    word = models.CharField(max_length=64)
+    word = CodePointField(max_length=64)
     owner = models.ForeignKey(Owner, on_delete=models.CASCADE, null=True, related_name="words")
     softphone = models.ForeignKey(Softphone, on_delete=models.CASCADE, null=True, related_name="words")
 
@@ -162,7 +186,7 @@ class SearchWord(models.Model):
                 name="search_word_names_one",
             )
         ]
-        indexes = [models.Index(fields=["account", "word"], name="search_by_word")]
+        indexes = [models.Index(fields=["account", "word", "id"], name="search_by_word")]
 
     def __str__(self):
         return self.word

@@ -1,9 +1,10 @@
 """People: who may have a code, what it opens, which owner is whose, and how fresh the proof is."""
 
 from softphones.people.codes import Verdict, ask, enter, forget_lapsed
-from softphones.people.identity import Entrance, arrive, fold, make_user, own_address, user_with, way_in
+from softphones.people.identity import Entrance, arrive, fold, lets_in, make_user, own_address, user_with, way_in
 from softphones.people.links import check_links, link_owners
 from softphones.people.proof import mark_proof, proof_is_fresh
+from softphones.people.sessions import end_sessions
 
 __all__ = [
     "Entrance",
@@ -11,9 +12,11 @@ __all__ = [
     "arrive",
     "ask",
     "check_links",
+    "end_sessions",
     "enter",
     "fold",
     "forget_lapsed",
+    "lets_in",
     "link_owners",
     "make_user",
     "mark_proof",

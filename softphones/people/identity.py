@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from softphones import audit
-from softphones.models import Account, User
+from softphones.models import Account, Owner, User
 from softphones.people.links import claimable, link_owners, opens
 
 
@@ -49,6 +49,14 @@ def way_in(address: str) -> Entrance | None:
     return Entrance(account=owner.account, name=owner.name) if owner else None
 
 
+def lets_in(owner: Owner, address: str) -> bool:
+    """Whether somebody who is not linked yet would see the phones of `owner` after a code mailed to `address` (folded)."""
+    entrance = way_in(address)
+    if entrance is None or owner not in claimable(address):
+        return False
+    return opens(owner) or bool(entrance.user and entrance.user.memberships.filter(account=owner.account_id).exists())
+
+
 def arrive(*, address: str, ip: str | None, now: datetime) -> User | None:
     """The user for somebody who has just proven `address` by code, made if need be, with memberships and links.
 
@@ -78,7 +86,7 @@ def make_user(*, address: str, name: str = "", now: datetime) -> User:
             claimant.email = f"withdrawn-{claimant.pk}@address.invalid"
             claimant.save(update_fields=["email"])
         reason = "Somebody else proved the address."
-        audit.record(act="person:claim_withdrawn", reason=reason, data={"user": claimant.pk}, now=now)
+        audit.record(act="person:claim_withdrawn", person=claimant, reason=reason, data={"user": claimant.pk}, now=now)
     claims.delete()
     user = User.objects.create_user(email=address, name=name)
     EmailAddress.objects.create(user=user, email=address, verified=True, primary=True)

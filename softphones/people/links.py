@@ -53,7 +53,7 @@ def link_owners(*, user: User, address: str, ip: str | None, now: datetime) -> l
                 data = {"user": user.pk, "role": membership.role, "membership": membership.pk}
                 audit.record(act="person:joined", actor=user, account=owner.account, ip=ip, data=data, now=now)
             data = {"user": user.pk, "owner": owner.pk}
-            audit.record(act="person:linked", actor=user, account=owner.account, ip=ip, data=data, now=now)
+            audit.record(act="person:linked", actor=user, person=owner, account=owner.account, ip=ip, data=data, now=now)
             linked.append(owner)
     return linked
 
@@ -81,7 +81,7 @@ def _drop(owner: Owner, now: datetime) -> bool:
         if not fallen.update(user=None, hold=owner.hold or Owner.Hold.LINK_FELL):
             return False
         data = {"user": owner.user.pk, "owner": owner.pk}
-        audit.record(act="person:unlinked", account=owner.account, reason=reason, data=data, now=now)
+        audit.record(act="person:unlinked", person=owner, account=owner.account, reason=reason, data=data, now=now)
     return True
 
 

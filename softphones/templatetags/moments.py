@@ -19,4 +19,5 @@ def moment(at: datetime, zone: str) -> SafeString:
         local = at.astimezone(ZoneInfo(zone))
     except (KeyError, ValueError):
         local = at.astimezone(UTC)
-    return format_html('<time datetime="{}" data-time>{}</time>', local.isoformat(), format(local, "j M, H:i T"))
+    day = "j M" if local.year == datetime.now(local.tzinfo).year else "j M Y"
+    return format_html('<time datetime="{}" data-time>{}</time>', local.isoformat(), format(local, f"{day}, H:i T"))

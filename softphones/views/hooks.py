@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -75,8 +76,10 @@ def zoiper_link(request: HttpRequest) -> HttpResponse:
 
 def _document(request: HttpRequest, token: str, tongue: Tongue) -> HttpResponse:
     link = setup_links.fetch_by_app(token=token, ip=client_ip(request), agent=_agent(request), now=timezone.now())
-    content = tongue.write(settings_for(link.softphone)) if link else tongue.refuse()
-    return HttpResponse(content, status=200 if link else DEAD, content_type="application/xml; charset=utf-8")
+    sip = settings_for(link.softphone) if link else None
+    good = sip is not None and sip.password is not None  # a new one may have been asked for this very moment
+    content = tongue.write(sip) if good else tongue.refuse()
+    return HttpResponse(content, status=200 if good else DEAD, content_type="application/xml; charset=utf-8")
 
 
 def _page(request: HttpRequest, token: str) -> HttpResponse:
@@ -94,7 +97,13 @@ def _page(request: HttpRequest, token: str) -> HttpResponse:
 def _opened(request: HttpRequest, token: str) -> HttpResponse:
     """Open it, then show it at its own address by GET, so that reload and Back ask no question."""
     link = setup_links.open_in_browser(
-        token=token, session=request.session, ip=client_ip(request), agent=_agent(request), now=timezone.now()
+        token=token,
+        session=request.session,
+        # The page with the button set this cookie; the session may begin only now.
+        browser=request.COOKIES.get(settings.CSRF_COOKIE_NAME, ""),
+        ip=client_ip(request),
+        agent=_agent(request),
+        now=timezone.now(),
     )
     return redirect("setup_link", token) if link else _dead(request)
 
@@ -114,17 +123,17 @@ def _drawn_for_app(request: HttpRequest, token: str) -> HttpResponse:
 def _what_opened_shows(request: HttpRequest, link: SetupLink) -> dict:
     """What `setup/opened.html` gets: nothing in it is an Audian id."""
     softphone, account = link.softphone, link.softphone.account
-    settings = settings_for(softphone)
+    sip = settings_for(softphone)
     app = recommended(_agent(request), account.hidden_apps, account.recommended_app)
     return {
         "account": account,
-        "name": settings.caller_name or softphone.name,
-        "number": settings.number,
-        "fields": generic_fields(settings),
-        "as_text": as_text(settings),
+        "name": sip.caller_name or softphone.name,
+        "number": sip.number,
+        "fields": generic_fields(sip),
+        "as_text": as_text(sip),
         "app": app,
-        "app_fields": app.fields(settings),
-        "steps": app.steps(settings, has_code=False),
+        "app_fields": app.fields(sip),
+        "steps": app.steps(sip, has_code=False),
         "kept_until": setup_links.kept_until(link),
         "tap_app": _tapping_app(request, account),
     }

@@ -3,17 +3,20 @@
 from datetime import timedelta
 
 from django.conf import settings
+from django.contrib import messages
 from django.db.models import Max, Q
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from softphones import audit, self_service
 from softphones import lights as room
-from softphones.access import accounts_of
+from softphones.access import accounts_of, may_have_softphones
+from softphones.forms import NewSoftphoneForm
 from softphones.models import Owner, Softphone, SyncRun
-from softphones.views.setup_page import as_of_now, shown_as, trouble_of
+from softphones.views.setup_page import as_of_now, shown_as, troubles_of
 
 
 @never_cache
@@ -24,9 +27,30 @@ def softphones(request):
     seen = {phone.pk: as_of_now(room.last_seen(phone)) for phone in phones}
     context = _list(phones, seen) | {"here": "mine", "shown": "", "first": True}
     context |= _age({each.account_id for each in memberships})
+    context["offers"] = self_service.offers(request.user, now=timezone.now())
     if not phones:
         context["standing"] = standing(request.user, memberships, mirrored=context["mirrored"])
     return render(request, "me/softphones.html", context)
+
+
+@never_cache
+@require_POST
+def get_softphone(request):
+    """Ask for one more softphone, and go to its set-up page, which waits until Audian has made it."""
+    number = request.POST.get("owner", "")
+    owner = get_object_or_404(may_have_softphones(request.user), pk=number if number.isdecimal() else 0)
+    form = NewSoftphoneForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, next(iter(form.errors.values()))[0])
+        return redirect("softphones")
+    asked = {"name": form.cleaned_data["name"], "key": form.cleaned_data["key"], "ip": audit.client_ip(request)}
+    try:
+        change = self_service.get(owner=owner, user=request.user, **asked, now=timezone.now())
+    except self_service.Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("softphones")
+    mine = Softphone.objects.visible_to(request.user).filter(pk=change.softphone_id).exists()
+    return redirect("setup", change.softphone_id) if mine else redirect("softphones")
 
 
 @never_cache
@@ -65,8 +89,9 @@ def _phones(user):
 
 
 def _list(phones, seen):
-    shown = [(phone, seen[phone.pk], trouble_of(phone)) for phone in phones]
-    return {"phones": shown, "shown": "_".join(shown_as(light) for _, light, _ in shown)}
+    troubles = troubles_of(phones)
+    shown = [(phone, seen[phone.pk], troubles[phone.pk]) for phone in phones]
+    return {"phones": shown, "shown": "_".join(f"{shown_as(light)}{trouble}" for _, light, trouble in shown)}
 
 
 def _age(accounts):

@@ -2,18 +2,22 @@
 
 from functools import wraps
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from softphones import audit, lights, people
-from softphones.access import REVEAL, SEE, softphone_for
+from softphones import audit, changes, lights, mail, people, self_service
+from softphones.access import RENAME, REPLACE, REVEAL, SEE, softphone_for
+from softphones.forms import NameForm
+from softphones.helpdesk import cuts
 from softphones.views.setup_page import (
     LOOKS_FOR,
+    began,
     chosen_app,
     draw_code,
     draw_tap_link,
@@ -30,6 +34,7 @@ from softphones.views.sign_in import prove
 @require_safe
 def setup(request, pk):
     softphone = softphone_for(request.user, pk, SEE)
+    mail.came_to_set_up(softphone=softphone, now=timezone.now())
     return render(request, "setup/page.html#path" if request.htmx else "setup/page.html", page(request, softphone))
 
 
@@ -95,8 +100,63 @@ def light(request, pk):
     context = {"softphone": softphone, "account": softphone.account, "looking": looking}
     if looking_since is None or now - looking_since > LOOKS_FOR:
         return render(request, "setup/light.html", context | {"stopped": True, "looking": sign_now(softphone)})
-    opened_at = signed_time(softphone, request.GET.get("opened", ""))
+    opened_at = began(softphone, signed_time(softphone, request.GET.get("opened", "")))
     seen = lights.watch(softphones=[softphone], now=now, opened_at=opened_at)[softphone.pk]
     if request.GET.get("shown") == shown_as(seen):
         return HttpResponse(status=204)
     return render(request, "setup/light.html", context | {"light": seen, "light_shown": shown_as(seen)})
+
+
+@never_cache
+@require_POST
+def rename(request, pk):
+    softphone = softphone_for(request.user, pk, RENAME)
+    form = NameForm(request.POST)
+    if form.is_valid():
+        try:
+            self_service.rename(
+                softphone=softphone,
+                user=request.user,
+                **form.cleaned_data,
+                ip=audit.client_ip(request),
+                now=timezone.now(),
+            )
+        except changes.NotPossible as refusal:
+            messages.error(request, str(refusal))
+    for error in form.errors.get("name", []):
+        messages.error(request, error)
+    return redirect("setup", pk)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def replace(request, pk):
+    """Says first what it cuts. A new password is asked for with fresh proof alone."""
+    softphone, now = softphone_for(request.user, pk, REPLACE), timezone.now()
+    if request.method != "POST":
+        return render(request, "setup/replace.html", _what_replacing_cuts(request, softphone, now))
+    if not people.proof_is_fresh(request):
+        return prove(request, reverse("replace", args=[pk]))
+    try:
+        self_service.replace(
+            softphone=softphone,
+            user=request.user,
+            key=request.POST.get("key", ""),
+            ip=audit.client_ip(request),
+            now=now,
+        )
+    except (self_service.Refused, changes.NotPossible) as refusal:
+        messages.error(request, str(refusal))
+    return redirect("setup", pk)
+
+
+def _what_replacing_cuts(request, softphone, now):
+    return {
+        "softphone": softphone,
+        "account": softphone.account,
+        "here": "mine",
+        "cut": cuts(softphone, now),
+        "key": self_service.replace_key(softphone),
+        "refused": self_service.no_more_passwords(request.user, softphone.account, now=now),
+        "ready": trouble_of(softphone) in ("", "no_password"),
+    }

@@ -1,23 +1,29 @@
 """What the set-up page shows: the app, its steps and fields, and a code where one has been asked for."""
 
 from base64 import b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
+from django.db.models import Max
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from softphones import lights, setup_links, zoiper_picture
+from softphones import lights, self_service, setup_links, zoiper_picture
 from softphones.audit import client_ip
 from softphones.clients import App, app_for, apps, as_text, generic_fields, platform_of, qr_svg, recommended
-from softphones.models import Softphone
-from softphones.sip_settings import settings_for
+from softphones.models import Change, Softphone, User
+from softphones.sip_settings import new_passwords, settings_for
+from softphones.views.change_card import own_card
 
 #: How long a page goes on looking at the light by itself.
 LOOKS_FOR = timedelta(minutes=15)
+#: How long a page tells that something failed.
+TELLS_FOR = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,52 @@ class Code:
 
 
 def trouble_of(softphone: Softphone) -> str:
-    """Why this phone can't be set up: `off`, `unfinished` (no username at Audian), `no_password`; else ''."""
-    if not softphone.enabled:
+    """Why this phone can't be set up now, in one word of `troubles_of`; else ''."""
+    return troubles_of([softphone])[softphone.pk]
+
+
+def troubles_of(softphones: Iterable[Softphone]) -> dict[int, str]:
+    """For each phone why it can't be set up now, '' if it can, by primary key; in one query.
+
+    `off`; not at Audian yet: `making`, `held` (it costs something), `failed`; `unfinished` (no username at Audian);
+    `renewing` (a new password is on its way); `no_password`.
+    """
+    phones = list(softphones)
+    created, renewed = {}, set()
+    creates = Change.objects.filter(kind=Change.Kind.CREATE, softphone__audian_id=None)
+    wishes = (creates | new_passwords()).filter(softphone__in=phones).order_by("pk")
+    for softphone, kind, state in wishes.values_list("softphone_id", "kind", "state"):
+        if kind == Change.Kind.CREATE:
+            created[softphone] = state
+        else:
+            renewed.add(softphone)
+    return {phone.pk: _trouble(phone, created.get(phone.pk), phone.pk in renewed) for phone in phones}
+
+
+def _trouble(phone: Softphone, created: str | None, renewing: bool) -> str:
+    if not phone.enabled:
         return "off"
-    if not softphone.sip_username:
+    if phone.audian_id is None:
+        return {Change.State.HELD: "held", Change.State.FAILED: "failed"}.get(created, "making")
+    if not phone.sip_username:
         return "unfinished"
-    return "" if softphone.password else "no_password"
+    if renewing:
+        return "renewing"
+    return "" if phone.password else "no_password"
+
+
+def change_to_tell(softphone: Softphone, user: User, now: datetime) -> Change | None:
+    """The change that this phone's person should know of: what is under way, or what failed lately and is theirs."""
+    wishes = softphone.changes.order_by("-pk")
+    if softphone.audian_id is None:
+        return wishes.filter(kind=Change.Kind.CREATE).first()
+    under_way = wishes.filter(state__in=Change.UNFINISHED)
+    if found := under_way.filter(kind=Change.Kind.RESET_PASSWORD).first() or under_way.first():
+        return found
+    ended = wishes.filter(state__in=(Change.State.DONE, Change.State.FAILED), finished_at__gt=now - TELLS_FOR)
+    last = ended.exclude(Change.NOTHING).order_by("-finished_at", "-pk").first()
+    theirs = last and (last.asked_by_id == user.pk or last.kind == Change.Kind.RESET_PASSWORD)
+    return last if theirs and last.state == Change.State.FAILED else None
 
 
 def chosen_app(request, softphone: Softphone) -> App:
@@ -60,8 +106,9 @@ def imports_code(app: App, softphone: Softphone) -> bool:
 
 def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
     """The page's context. The password is in it only if `shown`."""
-    app, platform = chosen_app(request, softphone), platform_of(_agent(request))
+    app, platform, now = chosen_app(request, softphone), platform_of(_agent(request)), timezone.now()
     trouble = trouble_of(softphone)
+    change = change_to_tell(softphone, request.user, now)
     sip = settings_for(softphone)
     if not shown:
         sip = replace(sip, password=None)
@@ -72,6 +119,9 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
         "account": softphone.account,
         "here": "mine",
         "trouble": trouble,
+        "card": change and own_card(change, request.user, now=now, page=reverse("setup", args=[softphone.pk]), refresh=True),
+        "helps_itself": softphone.account.self_service and bool(softphone.audian_id),
+        "rename_key": self_service.rename_key(softphone),
         "app": app,
         "recommended": recommended(_agent(request), softphone.account.hidden_apps, softphone.account.recommended_app),
         "on_phone": platform == "mobile",
@@ -143,10 +193,19 @@ def signed_time(softphone: Softphone, text: str) -> datetime | None:
         return None
 
 
+def began(softphone: Softphone, opened_at: datetime | None) -> datetime | None:
+    """When this set-up began: when its page was opened, or when the phone got a new password after that.
+
+    A connection that is older has the old password, and is no work of this set-up.
+    """
+    renewed = softphone.changes.filter(kind=Change.Kind.RESET_PASSWORD, state=Change.State.DONE)
+    renewed_at = renewed.aggregate(at=Max("finished_at"))["at"]
+    return max(opened_at, renewed_at) if opened_at and renewed_at else opened_at
+
+
 def as_of_now(light: lights.Light) -> lights.Light:
-    """What was seen last, as far as it says something about now: older than a minute it is unknown, with its time."""
-    recent = light.seen_at and timezone.now() - light.seen_at <= lights.UNKNOWN_AFTER
-    return light if recent else replace(light, state="unknown")
+    """The light that was seen last, as far as it still says something."""
+    return lights.as_of(light, timezone.now())
 
 
 def shown_as(light: lights.Light) -> str:

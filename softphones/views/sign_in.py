@@ -83,12 +83,29 @@ def password(request):
     return _page(request, "account/password.html", form, next=_next(request))
 
 
+ENTRANCES = {"account_login", "sign_in_code", "sign_in_password"}
+
+
+def stale(request, reason=""):
+    """A form whose CSRF token is no longer good (Django's CSRF_FAILURE_VIEW): nothing was carried out.
+
+    Signing in gives every tab a new token. A sign-in page that was left open in another tab then goes on to where it wanted,
+    and a page whose button htmx pressed is loaded anew, so that the next press works.
+    """
+    if request.user.is_authenticated and request.resolver_match.url_name in ENTRANCES:
+        return redirect(_next(request))
+    response = render(request, "403_csrf.html", status=403)
+    if request.htmx:
+        response["HX-Refresh"] = "true"
+    return response
+
+
 @login_not_required
 @never_cache
 @require_POST
 def sign_out(request):
     if request.user.is_authenticated:
-        audit.record(act="person:signed_out", actor=request.user, ip=audit.client_ip(request))
+        audit.record_for_each_account(act="person:signed_out", actor=request.user, ip=audit.client_ip(request))
     logout(request)
     return redirect("account_login")
 
@@ -109,7 +126,7 @@ def confirm(request):
         del request.session[_PENDING[PROOF]]
         people.mark_proof(request, now=now)
         people.link_owners(user=request.user, address=pending["address"], ip=ip, now=now)
-        audit.record(act="person:confirmed", actor=request.user, ip=ip, now=now)
+        audit.record_for_each_account(act="person:confirmed", actor=request.user, ip=ip, now=now)
         response = redirect(next)
         browsers.remember(response, request, pending["address"])
         return response
@@ -127,7 +144,7 @@ def set_password(request):
     if form.is_valid():
         form.save()
         update_session_auth_hash(request, request.user)
-        audit.record(act="person:password_set", actor=request.user, ip=audit.client_ip(request))
+        audit.record_for_each_account(act="person:password_set", actor=request.user, ip=audit.client_ip(request))
         messages.success(request, _("Your password is set. Everywhere else you are signed out."))
         return redirect("set_password")
     return _page(request, "account/set_password.html", form)

@@ -1,29 +1,87 @@
-"""What helpdesk and admins see of an account."""
+"""The overview of an account, and the list of its softphones."""
 
+from django.http import QueryDict
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from softphones import lights
-from softphones.access import LIST, account_for
-from softphones.models import Softphone, SyncRun
-from softphones.paging import page_by_name
+from softphones import helpdesk, lights, listing, mail, mirror
+from softphones.access import LIST, account_for, has_role
+from softphones.models import Change, Membership, SyncRun
+from softphones.staff_forms import ListForm
 from softphones.views.setup_page import as_of_now
+
+_COLUMNS = ("name", "number", "seen")
+
+
+@never_cache
+@require_safe
+def home(request, slug):
+    account = account_for(request, slug, LIST)
+    context = frame(request, account, "home") | {
+        "run": SyncRun.objects.filter(account=account).order_by("-started_at").first(),
+        "held": mirror.held(account),
+        "leaving": helpdesk.people_leaving(account),
+        "unsynced": listing.unsynced(account).values("softphone").distinct().count(),
+        "failed": listing.failed(account).count(),
+        "faults": listing.softphones(account, listing.Filter(trouble="fault"))[0].count(),
+        "charges": Change.objects.filter(account=account, state=Change.State.HELD, folded_into=None).count(),
+        "unsent": mail.troubled(account, now=timezone.now()).filter(state="failed").count(),
+    }
+    return render(request, "staff/home.html", context)
 
 
 @never_cache
 @require_safe
 def softphones(request, slug):
-    account = account_for(request.user, slug, LIST)
-    present = Softphone.objects.filter(account=account).present().select_related("account", "owner").defer("password")
-    page = page_by_name(present, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
-    runs = SyncRun.objects.filter(account=account).order_by("-started_at")
-    context = {
-        "account": account,
-        "here": slug,
+    account = account_for(request, slug, LIST)
+    form = ListForm(request.GET)
+    filter, order = form.filter(), _order(request)
+    marks = {name: request.GET.get(name, "") for name in ("after", "before")}
+    page, capped = listing.page(account, filter, order=order, **marks)
+    wishes = listing.open_changes(page.rows)
+    context = frame(request, account, "softphones") | {
+        "form": form,
+        "filter": filter,
         "page": page,
-        "rows": [(phone, as_of_now(lights.last_seen(phone))) for phone in page.rows],
-        "run": runs.first(),
-        "complete": runs.filter(state=SyncRun.State.COMPLETE).first(),
+        "capped": capped,
+        "rows": [(phone, as_of_now(lights.last_seen(phone)), wishes.get(phone.pk)) for phone in page.rows],
+        "orders": {column: _turned(request, column, order) for column in _COLUMNS},
+        "order": order,
+        "query": _query(request),
+        "read": listing.last_read(account),
     }
-    return render(request, "staff/softphones.html", context)
+    return render(request, "staff/softphones.html#list" if request.htmx else "staff/softphones.html", context)
+
+
+def frame(request, account, part: str) -> dict:
+    """What the frame of a staff page needs, and whether the visitor is an admin."""
+    manages = has_role(request.user, account, Membership.Role.ADMIN)
+    return {"account": account, "here": account.slug, "part": part, "manages": manages}
+
+
+def _order(request) -> str:
+    order = request.GET.get("order", "")
+    return order if order.removeprefix("-") in _COLUMNS else "name"
+
+
+def _turned(request, column: str, order: str) -> tuple[str, str]:
+    """The query that orders by this column, or turns it round; and how it is ordered now, in ARIA's words."""
+    query = request.GET.copy()
+    for mark in ("after", "before"):
+        query.pop(mark, None)
+    first = f"-{column}" if column == "seen" else column
+    other = column if column == "seen" else f"-{column}"
+    query["order"] = other if order == first else first
+    now = {column: "ascending", f"-{column}": "descending"}.get(order, "none")
+    return query.urlencode(), now
+
+
+def _query(request) -> str:
+    """The address's filters and order, without the page."""
+    query = QueryDict(mutable=True)
+    for name, value in request.GET.items():
+        if value and name in {*ListForm.base_fields, "order"}:
+            query[name] = value
+    return query.urlencode()

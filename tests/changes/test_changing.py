@@ -289,3 +289,59 @@ def test_all_of_it_works_with_a_server_that_answers_as_the_vendors_page_shows(ac
         assert drain().done == 1
         assert page.devices() == []
         assert again(phone).gone_at
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_second_deletion_ends_as_the_one_that_is_on_its_way(sandbox, phone, ask, drain, settings, fails):
+    if fails:
+        settings.CHANGE_ATTEMPTS = 1
+        sandbox.faults.add("500", method="DELETE")
+    wishes = [ask.delete(phone)]
+
+    def press_again(step, change):
+        if step == "calling" and len(wishes) == 1:
+            wishes.append(ask.delete(phone))
+
+    drain(step=press_again)
+    assert len(wishes) == 2
+    assert {again(wish).state for wish in wishes} == {State.FAILED if fails else State.DONE}
+
+
+def test_an_owner_who_comes_back_has_a_password_that_the_one_between_never_had(sandbox, account, plant, ask, drain):
+    bob, between = make_owner(account, "bob@acme.example"), make_owner(account, "between@acme.example")
+    phone = plant(owner_id=bob.audian_id)
+    passwords = []
+
+    def take_back(step, change):
+        if step == "calling" and not passwords:
+            passwords.append(None)
+            ask.update(phone, {"owner_id": bob.audian_id}, {"owner_id": between.audian_id})
+        if step == "recorded":
+            passwords.append(again(phone).password or sandbox.device(phone.audian_id)["sip"]["password"])
+
+    ask.update(phone, {"owner_id": between.audian_id}, {"owner_id": bob.audian_id})
+    drain(step=take_back)
+    assert again(phone).owner == bob
+    assert len({PASSWORD, *passwords[1:]}) == 3
+
+
+def test_what_audian_was_never_asked_is_not_said_to_be_confirmed(sandbox, phone, ask, create):
+    nothing, made = ask.rename(phone, phone.name), create()
+    unmade = ask.delete(made.softphone)
+    said = [changes.progress(change=wish, now=timezone.now()) for wish in (nothing, unmade)]
+    assert [each.state for each in said] == ["done", "done"]
+    assert not [each.sentence for each in said if "confirmed" in each.sentence]
+    assert sandbox.calls == []
+
+
+@pytest.mark.parametrize("act", ["switch_off", "delete", "reset"])
+def test_trying_again_ends_the_links_that_were_drawn_meanwhile(sandbox, phone, ask, drain, settings, admin, act):
+    settings.CHANGE_ATTEMPTS = 1
+    sandbox.faults.add("500", match="/devices/")
+    asks = {"switch_off": lambda: ask.update(phone, {"enabled": False}), "delete": lambda: ask.delete(phone)}
+    change = asks.get(act, lambda: ask.reset(phone))()
+    drain()
+    assert again(change).state == State.FAILED
+    setup_links.draw(softphone=phone, user=admin, ip=None, now=timezone.now())
+    ask.try_again(change)
+    assert not SetupLink.objects.filter(revoked_at=None).exists()

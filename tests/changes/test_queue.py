@@ -220,7 +220,7 @@ def test_an_answer_about_the_row_counts_and_the_tenth_ends_it(sandbox, phone, as
     sandbox.faults.add("500", method="POST", times=None)
     assert drain().failed == 1
     assert (again(change).state, change.attempts) == (State.FAILED, 10)
-    assert change.error == "Audian failed while working on this softphone. It is tried again."
+    assert change.error == "Audian failed while working on this softphone."
     assert progress(change).sentence == change.error
 
 

@@ -167,7 +167,7 @@ def test_the_check_walks_through_it_once(tmp_path):
     answer = manage("demo", "--check", "--json", folder=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout) == {
-        "message": "The demo works: signed in by a mailed code, set up a phone, and saw its light turn green."
+        "message": "The demo works: signed in by a mailed code, set up a phone, saw its light turn green, and got a new one."
     }
 
 
@@ -175,3 +175,25 @@ def test_without_a_running_demo_no_phone_can_be_plugged_in(tmp_path):
     answer = manage("demo", "--connect", "alice", folder=tmp_path)
     assert answer.returncode == 1
     assert answer.stderr == "The demo is not running here. Start it with: make demo\n"
+
+
+def test_a_code_for_staff_is_printed_and_opens_their_pages(start):
+    demo = start()
+    said = manage("demo", "--code", "helen", folder=demo.folder).stdout
+    code = re.match(r"(\d{3} \d{3}) \(new in \d+ s\)", said)[1]
+    url = f"http://127.0.0.1:{demo.port}"
+    with requests.Session() as browser:
+        browser.trust_env = False
+
+        def send(page, **fields):
+            token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)[1]
+            return browser.post(page.url, data=fields | {"csrfmiddlewaretoken": token}, timeout=20)
+
+        send(
+            browser.get(f"{url}/sign-in/password/", timeout=20),
+            email="helen@acme.example",
+            password=demo.sign_ins()["helen@acme.example"],
+        )
+        landed = send(browser.get(f"{url}/acme/softphones/", timeout=20), code=code)
+        assert landed.url == f"{url}/acme/softphones/"
+    assert manage("demo", "--code", "alice", folder=demo.folder).returncode == 1

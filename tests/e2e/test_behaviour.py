@@ -171,11 +171,12 @@ def test_everything_but_the_live_parts_works_without_javascript(visitor, alices_
     assert page.get_by_role("button", name="Copy").count() == 0, "what can't work is not offered"
     password_row(page).get_by_role("button", name="Show").click()
     expect(password_row(page).locator("code")).to_have_text(alices_phone.password)
+    expect(password_row(page).locator("code")).to_be_in_viewport()
     password_row(page).get_by_role("link", name="Hide").click()
     assert alices_phone.password not in page.content()
     page.locator("details.beside summary").click()
     page.get_by_role("button", name="Show the code").click()
-    expect(page.locator("#code svg[role=img]")).to_be_visible()
+    expect(page.locator("#code svg[role=img]")).to_be_in_viewport(ratio=1)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
@@ -199,6 +200,76 @@ def test_the_keyboard_reaches_everything_in_order_and_the_focus_is_seen(set_up):
             break
     for name in ("My softphones", "Zoiper 5", "Another app", "zoiper.com", "Show", "Copy"):
         assert any(each.startswith(name) for each in reached), f"{name} was not reached: {reached}"
+
+
+def test_the_keyboard_goes_on_in_the_code_that_a_press_drew(set_up):
+    page = set_up(app="linphone").page
+    for name in ("Show the code", "New code"):
+        page.get_by_role("button", name=name).press("Enter")
+        expect(page.locator("#code.drawn")).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="New code")).to_be_focused()
+
+
+def test_a_press_that_fails_is_answered_on_the_screen_and_works_again_later(set_up, alices_phone):
+    alice = set_up()
+    page, line = alice.page, alice.page.locator("#say")
+    show = password_row(page).get_by_role("button", name="Show").first
+    page.route("**/password/", lambda route: route.abort())
+    show.click()
+    expect(line).to_have_text("That did not work. Check your connection and try again.")
+    expect(line).to_be_in_viewport(ratio=1)
+    page.unroute_all()
+    show.click()
+    expect(password_row(page).locator("code")).to_have_text(alices_phone.password)
+    alice.forgets_faults("net::ERR_FAILED", "htmx:")
+
+
+def test_a_page_that_no_longer_gets_answers_says_so_until_it_does(set_up):
+    alice = set_up()
+    page, line = alice.page, alice.page.locator("#say")
+    expect(page.get_by_text("Waiting for your phone to connect…")).to_be_visible()
+    page.clock.install()
+    page.reload()
+    page.route("**/light/**", lambda route: route.abort())
+    page.clock.run_for(4_000)
+    page.wait_for_timeout(300)
+    assert line.text_content() == "", "one look may get lost"
+    page.clock.run_for(4_000)
+    expect(line).to_have_text("The portal does not answer. We keep trying.")
+    expect(line).to_be_in_viewport(ratio=1)
+    page.unroute_all()
+    page.clock.run_for(4_000)
+    expect(line).to_have_text("")
+    alice.forgets_faults("net::ERR_FAILED", "htmx:")
+
+
+def test_a_light_that_comes_while_a_link_is_pressed_does_not_swallow_the_press(visitor, alices_phone):
+    alice = visitor()
+    page, waiting = alice.page, []
+    page.route("**/lights/**", lambda route: waiting.append(route))
+    alice.signs_in("alice@acme.example")
+    page.get_by_role("link", name="Set up").hover()
+    page.wait_for_timeout(300)
+    page.mouse.down()
+    with page.expect_response("**/lights/**"):
+        waiting.pop().continue_()
+    page.wait_for_timeout(300)
+    page.mouse.up()
+    expect(page.get_by_role("heading", name="Which app are you setting up?")).to_be_visible()
+
+
+def test_every_column_of_the_staff_list_is_seen_on_a_computer(visitor, people, settings, live_server):
+    sessions, _ = people
+    long_ago = datetime(2026, 1, 15, 11, tzinfo=UTC)
+    Softphone.objects.update(
+        name="Hubert Blaine Wolfeschlegelsteinhausenbergerdorff - softphone", registered=True, seen_at=long_ago
+    )
+    helen = visitor()
+    helen.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": sessions["helen"], "url": live_server.url}])
+    helen.page.goto("/acme/")
+    assert helen.page.locator(".table").evaluate("table => table.scrollWidth <= table.clientWidth")
+    expect(helen.page.locator("thead th").last).to_be_in_viewport(ratio=1)
 
 
 PAGES = {

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -54,6 +55,29 @@ def test_a_press_opens_it(browser, address, alices_phone):
     page = browser.post(address, follow=True)
     assert PASSWORD in page.text
     assert alices_phone.sip_username in page.text
+
+
+def pressed_before_the_answer_came(browser) -> Client:
+    """The same browser, as it was when the page with the button had come and no session had begun."""
+    twin = Client(headers=HTML)
+    twin.cookies[settings.CSRF_COOKIE_NAME] = browser.cookies[settings.CSRF_COOKIE_NAME].value
+    return twin
+
+
+def test_two_presses_at_once_in_one_browser_are_one(browser, address):
+    browser.get(address)
+    twin = pressed_before_the_answer_came(browser)
+    assert PASSWORD in browser.post(address, follow=True).text
+    assert PASSWORD in twin.post(address, follow=True).text
+    assert AuditEvent.objects.filter(act="link:opened").count() == 1
+
+
+def test_a_press_much_later_is_another_browsers(browser, address):
+    browser.get(address)
+    twin = pressed_before_the_answer_came(browser)
+    browser.post(address)
+    with later(11):
+        assert is_dead(twin.post(address))
 
 
 def test_everybody_else_then_finds_it_dead(browser, other_browser, address):
@@ -172,7 +196,9 @@ def test_a_second_press_that_was_on_its_way_is_answered_too(address, alice, draw
     session = type(first.session)(first.session.session_key)
     session.get("loaded before the first press")
     first.post(address)
-    link = setup_links.open_in_browser(token=drawn.token, session=session, ip=None, agent=CHROME, now=timezone.now())
+    link = setup_links.open_in_browser(
+        token=drawn.token, session=session, browser="", ip=None, agent=CHROME, now=timezone.now()
+    )
     assert link == drawn.link
 
 

@@ -10,7 +10,7 @@ from django.template.loader import get_template
 from django.test import Client
 
 from tests.factories import make_account
-from tests.pages.conftest import soup, words
+from tests.pages.conftest import HTMX, PASSWORD, soup, words
 
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted(path.relative_to(ROOT / "templates").as_posix() for path in (ROOT / "templates").rglob("*.*"))
@@ -74,6 +74,24 @@ def test_a_form_that_was_open_for_too_long_is_refused_with_advice(account):
     response = Client(enforce_csrf_checks=True).post("/sign-in/", {"email": "alice@acme.example"})
     assert response.status_code == 403
     assert "This page had been open for too long" in words(response)
+    assert "+1 555 0100" in words(response)
+
+
+def test_a_sign_in_page_left_open_in_another_tab_goes_on_to_where_it_wanted(account, alice):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(alice)  # in one tab
+    for page in ("/sign-in/", "/sign-in/code/", "/sign-in/password/"):
+        response = browser.post(page, {"email": "alice@acme.example", "next": "/account/password/"})  # in the other
+        assert (response.status_code, response["Location"]) == (302, "/account/password/")
+
+
+def test_a_button_on_a_page_from_before_another_sign_in_loads_the_page_anew(alice, alices_phone):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(alice)
+    response = browser.post(f"/softphones/{alices_phone.pk}/password/", {"app": "linphone"}, headers=HTMX)
+    assert response.status_code == 403
+    assert response["HX-Refresh"] == "true"
+    assert PASSWORD not in response.text
 
 
 def test_an_error_of_ours_is_a_page_that_needs_no_database(signed_in, alice, monkeypatch):

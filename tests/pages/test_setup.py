@@ -162,7 +162,9 @@ def test_no_page_of_an_end_user_holds_an_id_of_audians(browser, account, alices_
 
 
 @pytest.mark.parametrize("password", [None, ""])
-def test_an_unknown_password_is_said_and_what_to_do(browser, address, password):
+def test_an_unknown_password_is_said_and_what_to_do(browser, account, address, password):
+    account.self_service = False
+    account.save()
     Softphone.objects.update(password=password)
     page = browser.get(address)
     assert "The password is not known here. Ask your helpdesk for a new one." in words(page)

@@ -58,6 +58,12 @@ def test_a_role_is_replaced(grant_role, bob):
     assert Membership.objects.get(user=bob).role == "helpdesk"
 
 
+def test_the_last_admin_is_not_replaced_without_a_word(grant_role):
+    grant_role("admin@acme.example", "--role=admin")
+    assert grant_role("admin@acme.example", "--role=helpdesk")["message"].endswith("acme has no admin now.")
+    assert AuditEvent.objects.get(act="role:revoked").data["role"] == "admin"
+
+
 def test_revoking_a_staff_role_leaves_a_user(grant_role):
     grant_role("admin@acme.example", "--role=admin")
     answer = grant_role("admin@acme.example", "--role=admin", "--revoke")

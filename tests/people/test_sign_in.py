@@ -175,6 +175,12 @@ def test_a_code_stands_five_tries(ceo):
     assert ceo.user_id is None
 
 
+def test_after_a_wrong_code_the_field_is_empty_for_the_next(ceo):
+    ceo.asks_for_a_code()
+    wrong = other_than(newest_code(ceo.address))
+    assert wrong not in ceo.enters(wrong).content.decode()
+
+
 def test_something_that_is_no_code_costs_no_try(ceo):
     ceo.asks_for_a_code()
     for _ in range(10):

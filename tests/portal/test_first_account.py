@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from django.db import connections
 
 from softphones.configuration import account_from_environment
-from softphones.models import Account
+from softphones.models import Account, ApiToken
 from tests.portal.test_environment import GOOD, ROOT
 
 SHOW = "from softphones.models import Account; print(*Account.objects.values_list('audian_id', 'helpdesk_phone'))"
@@ -44,9 +44,24 @@ def test_a_web_process_without_the_key_of_the_stored_secrets_does_not_start(pyth
     named = {"AUDIAN_ACCOUNT_ID": "a" * 32, "AUDIAN_API_KEY": "k" * 64}
     assert python("manage.py", "migrate", **named).returncode == 0
     started = python("-c", "import portal.wsgi", **named, FIELD_ENCRYPTION_KEYS=Fernet.generate_key().decode())
-    assert started.returncode == 1
+    told = python("manage.py", "sync_softphones", **named, FIELD_ENCRYPTION_KEYS=Fernet.generate_key().decode())
+    assert told.stderr.startswith("FIELD_ENCRYPTION_KEYS lacks the key")
+    assert started.returncode == told.returncode == 1
     assert "- FIELD_ENCRYPTION_KEYS lacks the key" in started.stderr
     assert "Traceback" not in started.stderr
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("changed", ["AUDIAN_API_KEY", "AUDIAN_API_URL"])
+def test_the_token_of_a_former_key_or_server_is_forgotten(settings, changed):
+    settings.AUDIAN_ACCOUNT_ID, settings.AUDIAN_API_KEY = "a" * 32, "k" * 64
+    account = account_from_environment()
+    ApiToken.objects.create(account=account, token="of the first key")
+    account_from_environment()
+    assert ApiToken.objects.filter(account=account).exists()
+    setattr(settings, changed, "https://another.example/v2")
+    account_from_environment()
+    assert not ApiToken.objects.filter(account=account).exists()
 
 
 @pytest.mark.django_db(transaction=True)

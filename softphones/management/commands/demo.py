@@ -10,6 +10,7 @@ import requests
 from django.conf import settings
 
 from softphones.demo import phones, round_trip
+from softphones.demo.people import code_for
 from softphones.demo.place import ROOT, CannotStart, Place, free_port
 from softphones.demo.processes import ChildDied
 from softphones.demo.stage import Stage, Stopped, asked_to_stop, running
@@ -18,8 +19,8 @@ from softphones.management.answer import AnsweringCommand, CommandFailed
 DEVICES = 25
 WORTH_SEEING = {
     "alice@acme.example": "End user: her phone, how to set it up, the QR code, the light",
-    "helen@acme.example": "Helpdesk: every softphone of the company",
-    "adam@acme.example": "Admin: the same, and how the last look at Audian went",
+    "helen@acme.example": "Helpdesk: find people, see what their phones do, send links, reset passwords",
+    "adam@acme.example": "Admin: the same, and creating, changing, deleting, members, looks at Audian",
 }
 
 
@@ -34,14 +35,17 @@ class Command(AnsweringCommand):
         act.add_argument("--check", action="store_true", help="Start everything, walk through it once, stop, exit 0 or 1.")
         act.add_argument("--connect", metavar="WHO", help="Plug in the phones of WHO (alice) in the demo that is running.")
         act.add_argument("--disconnect", metavar="WHO", help="Unplug them.")
+        act.add_argument("--code", metavar="WHO", help="Print what the authenticator app of WHO (helen, adam) shows now.")
 
-    def answer(self, *, port, devices, check, connect, disconnect, **options) -> dict:
+    def answer(self, *, port, devices, check, connect, disconnect, code, **options) -> dict:
         place = Place(settings.VAR_DIR / "demo")
         try:
             if connect:
                 said = phones.connect(place, connect)
             elif disconnect:
                 said = phones.disconnect(place, disconnect)
+            elif code:
+                said = code_for(place, code)
             elif check:
                 said = self._check(devices)
             else:
@@ -69,7 +73,7 @@ class Command(AnsweringCommand):
                     round_trip.walk(stage, say=self.say)
             except Stopped:
                 raise CommandFailed("Stopped before the check was done.") from None
-        return "The demo works: signed in by a mailed code, set up a phone, and saw its light turn green."
+        return "The demo works: signed in by a mailed code, set up a phone, saw its light turn green, and got a new one."
 
 
 def introduction(stage: Stage) -> str:
@@ -85,7 +89,10 @@ def introduction(stage: Stage) -> str:
         f"  {'Address':20}  {'Password':14}  What is worth seeing",
         *(f"  {email:20}  {passwords[email]:14}  {what}" for email, what in WORTH_SEEING.items()),
         "",
-        "A code by mail does as well, for everybody else too (bob@acme.example has two phones):",
+        "Pages for staff also ask Helen and Adam for a code from an authenticator app. From a second terminal, it is:",
+        f"  {elsewhere}{python} manage.py demo --code helen",
+        "A code by mail does as well as a password, for everybody else too. bob@acme.example has two phones,",
+        "carla@acme.example has none and can get one herself:",
         f"  all mail is at {stage.url}/mail/",
         "Plug in Alice's phone and watch her set-up page turn green, from a second terminal:",
         f"  {elsewhere}{python} manage.py demo --connect alice",

@@ -5,7 +5,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 
-from softphones import audit, people
+from softphones import audit, people, second_factor
 from softphones.configuration import account_from_environment
 from softphones.management.answer import AnsweringCommand, CommandFailed
 from softphones.models import Account, Membership
@@ -22,15 +22,22 @@ class Command(AnsweringCommand):
         parser.add_argument("--account", required=True, metavar="SLUG")
         parser.add_argument("--role", required=True, choices=Role.values)
         parser.add_argument("--revoke", action="store_true", help="Take the role away: staff stay users, users lose access.")
+        parser.add_argument(
+            "--reset-second-factor",
+            action="store_true",
+            help="Forget the person's app, passkeys and recovery codes: they enrol anew at their next visit to a staff page.",
+        )
 
-    def answer(self, *, email, account, role, revoke, **options):
+    def answer(self, *, email, account, role, revoke, reset_second_factor, **options):
         account_from_environment()
         address, account = _address(email), _account(account)
         with transaction.atomic():
             before = Membership.objects.filter(account=account, user=people.user_with(address)).first()
             act = _revoke if revoke else _grant
             after, message = act(address, account, role, before)
-        changed = (before and before.role) != after
+            reset = reset_second_factor and _reset_second_factor(address, account)
+        changed = (before and before.role) != after or reset
+        message += " The second factor is reset." if reset else ""
         return {"email": address, "account": account.slug, "role": after, "changed": changed, "message": message}
 
 
@@ -58,9 +65,11 @@ def _grant(address, account, role, before):
         raise CommandFailed(f"{address} is deactivated and can't sign in, whatever the role.")
     if before and before.role == role:
         return role, f"{address} has been {role} in {account.slug} already."
+    if before and before.role != Role.USER:
+        _record("role:revoked", before, before.role)
     membership, _made = Membership.objects.update_or_create(user=user, account=account, defaults={"role": role})
     _record("role:granted", membership, role)
-    return role, f"{address} is now {role} in {account.slug}."
+    return role, f"{address} is now {role} in {account.slug}.{_lonely(account, before)}"
 
 
 def _revoke(address, account, role, before):
@@ -75,11 +84,25 @@ def _revoke(address, account, role, before):
         Membership.objects.filter(pk=before.pk).delete()
         return None, f"{address} has no access to {account.slug} any more."
     Membership.objects.filter(pk=before.pk).update(role=Role.USER)
-    lonely = role == Role.ADMIN and not Membership.objects.filter(account=account, role=Role.ADMIN).exists()
-    note = f" {account.slug} has no admin now." if lonely else ""
-    return Role.USER.value, f"{address} is no longer {role} in {account.slug}, but a user.{note}"
+    return Role.USER.value, f"{address} is no longer {role} in {account.slug}, but a user.{_lonely(account, before)}"
+
+
+def _lonely(account, before) -> str:
+    """A warning if the last admin has just become something else."""
+    was_admin = before is not None and before.role == Role.ADMIN
+    lonely = was_admin and not Membership.objects.filter(account=account, role=Role.ADMIN).exists()
+    return f" {account.slug} has no admin now." if lonely else ""
+
+
+def _reset_second_factor(address, account) -> bool:
+    user = people.user_with(address)
+    if user is None or not second_factor.reset(user):
+        return False
+    data = {"user": user.pk}
+    audit.record(act="second_factor:reset", person=user, account=account, reason="manage.py grant_role", data=data)
+    return True
 
 
 def _record(act, membership, role):
     data = {"user": membership.user_id, "membership": membership.pk, "role": role}
-    audit.record(act=act, account=membership.account, reason="manage.py grant_role", data=data)
+    audit.record(act=act, person=membership.user, account=membership.account, reason="manage.py grant_role", data=data)

@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from softphones import mail
+from softphones.mail import sending
 from softphones.models import Message, SignInCode
 from tests.factories import make_owner
 from tests.people.conftest import Visitor, mails_to, newest_code, the_worker_runs
@@ -127,7 +128,7 @@ def test_a_mail_whose_code_has_lapsed_is_not_sent(message):
 
 def test_a_worker_that_dies_leaves_the_mail_to_the_next_one_a_minute_later(message):
     now = timezone.now()
-    assert mail._claim(Message.objects.get(), now)
+    assert sending._claim(Message.objects.get(), now)
     assert mail.send_due(now) == mail.Sent()
     assert mail.send_due(now + timedelta(seconds=61)) == mail.Sent(sent=1)
 
@@ -146,8 +147,8 @@ def test_a_code_counts_from_the_moment_its_mail_may_have_arrived(message, settin
 def test_of_two_workers_that_saw_the_same_mail_one_gets_it(message):
     now = timezone.now()
     mine, theirs = Message.objects.get(), Message.objects.get()
-    assert mail._claim(mine, now)
-    assert not mail._claim(theirs, now)
+    assert sending._claim(mine, now)
+    assert not sending._claim(theirs, now)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,0 +1,32 @@
+"""Helpdesk: whom a search finds, what their phones are doing, and what may be done about it without seeing a password.
+
+Nothing here shows or takes a password or an address: a mail goes to the address that we hold, a new secret to Audian alone.
+"""
+
+from softphones.helpdesk.acting import Refused, confirm_person, reset, revoke_links, send_link, switch
+from softphones.helpdesk.facts import Cut, Desk, Step, cuts, desk_of
+from softphones.helpdesk.finding import Listed, everybody, matching
+from softphones.helpdesk.leaving import Leaver, close, leavers, leaving, one_leaving, people_leaving
+
+__all__ = [
+    "Cut",
+    "Desk",
+    "Leaver",
+    "Listed",
+    "Refused",
+    "Step",
+    "close",
+    "confirm_person",
+    "cuts",
+    "desk_of",
+    "everybody",
+    "leavers",
+    "leaving",
+    "matching",
+    "one_leaving",
+    "people_leaving",
+    "reset",
+    "revoke_links",
+    "send_link",
+    "switch",
+]

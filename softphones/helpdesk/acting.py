@@ -1,0 +1,117 @@
+"""What helpdesk does to a phone. Each act is done once however often its button is pressed, and audited also when refused."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.dispatch import receiver
+from django.utils.translation import gettext as _
+
+from softphones import audit, changes, limits, mail, setup_links
+from softphones.models import Change, Message, Owner, Softphone, User
+from softphones.people import holds
+
+Kind, State = Change.Kind, Change.State
+
+_READY = {Kind.CREATE: Message.Kind.SOFTPHONE_READY, Kind.RESET_PASSWORD: Message.Kind.NEW_PASSWORD}
+
+
+class Refused(Exception):
+    """Not now; `str()` is a sentence that says why."""
+
+
+def send_link(*, softphone: Softphone, by: User, ip: str | None, now: datetime) -> tuple[Message, bool]:
+    """Mail the phone's person the address of its set-up page; nothing about the phone changes. Returns the mail, and
+    whether it is a new one: within SEND_LINK_AGAIN_AFTER seconds it is the one that was asked for before.
+
+    Raises mail.NoAddress, a sentence.
+    """
+    since = now - timedelta(seconds=settings.SEND_LINK_AGAIN_AFTER)
+    with transaction.atomic():
+        locked = Softphone.objects.select_for_update(of=("self",)).select_related("account", "owner__user").get(pk=softphone.pk)
+        recent = Message.objects.filter(softphone=locked, kind=Message.Kind.SETUP_LINK, created_at__gt=since)
+        before = recent.exclude(state=Message.State.FAILED).order_by("-pk").first()
+        if before and before.to == mail.address_of(locked.owner, softphone=locked):
+            return before, False
+        asked = {"kind": Message.Kind.SETUP_LINK, "account": locked.account, "softphone": locked}
+        return mail.ask(**asked, asked_by=by, ip=ip, now=now), True
+
+
+def reset(*, softphone: Softphone, by: User, reason: str, key: str, ip: str | None, now: datetime) -> Change:
+    """Ask for a new password, which is mailed about to the phone's person once Audian has it. Ends all set-up links.
+
+    The same `key` gives back the same change. Raises Refused within RESET_AGAIN_AFTER seconds of another reset of this
+    phone, or when `by` has reset as many as "reset_agent" of SIGN_IN_LIMITS lets through; changes.NotPossible.
+    """
+    try:
+        with transaction.atomic():
+            locked = Softphone.objects.select_for_update().select_related("account").get(pk=softphone.pk)
+            if before := changes.asked(account=locked.account, by=by, key=key):
+                return before
+            _refuse_soon_after_another(locked, by, now)
+            if not limits.take("reset_agent", by.pk, now=now):
+                raise Refused(_("You have reset as many passwords as one person may within the hour. Ask a colleague."))
+            return changes.reset_password(softphone=locked, by=by, reason=reason, key=key, ip=ip, now=now)
+    except Refused:
+        audit.record(act="password:reset", actor=by, softphone=softphone, ip=ip, reason=reason, outcome="refused", now=now)
+        raise
+
+
+def switch(*, softphone: Softphone, on: bool, by: User, reason: str, key: str, ip: str | None, now: datetime) -> Change:
+    """Ask Audian to switch the phone on or off; off ends all set-up links. Raises changes.NotPossible."""
+    return changes.update(softphone=softphone, values={"enabled": on}, seen={}, by=by, reason=reason, key=key, ip=ip, now=now)
+
+
+def revoke_links(*, softphone: Softphone, by: User, ip: str | None, now: datetime) -> int:
+    """End all set-up links of the phone, also pages that are open. Returns how many there were."""
+    with transaction.atomic():
+        ended = setup_links.revoke(softphone=softphone, now=now)
+        audit.record(act="link:revoked", actor=by, softphone=softphone, ip=ip, data={"count": ended}, now=now)
+    return ended
+
+
+def confirm_person(*, owner: Owner, new_passwords: bool, by: User, ip: str | None, now: datetime) -> User | None:
+    """Let whoever has the owner's address be this owner (holds.confirm); `new_passwords` unless they are the same as before.
+
+    Returns who is linked now. Raises holds.NotYours, holds.NotPossible.
+    """
+    with transaction.atomic():
+        user = holds.confirm(owner=owner, by=by, ip=ip, now=now)
+        for phone in Softphone.objects.present().filter(owner=owner) if new_passwords else []:
+            with suppress(changes.NotPossible), transaction.atomic():
+                changes.reset_password(softphone=phone, by=by, ip=ip, now=now)
+    return user
+
+
+@receiver(changes.finished)
+def tell_of_what_is_ready(*, change: Change, **kwargs) -> None:
+    """Once Audian has the phone or the password that somebody else asked for, its person is mailed where to find it.
+
+    Not of phones that were made in bulk: who makes hundreds decides when their people are told.
+    """
+    softphone = change.softphone
+    owner = softphone.owner
+    theirs = owner is None or change.asked_by_id in (None, owner.user_id)
+    in_bulk = change.kind == Kind.CREATE and not change.urgent
+    if change.kind not in _READY or change.state != State.DONE or theirs or in_bulk:
+        return
+    asked = {"kind": _READY[change.kind], "account": softphone.account, "softphone": softphone}
+    try:
+        mail.ask(**asked, asked_by=change.asked_by, in_bulk=not change.urgent, now=change.finished_at)
+    except mail.NoAddress:
+        return  # the page said so before
+
+
+def _refuse_soon_after_another(softphone: Softphone, by: User, now: datetime) -> None:
+    since = now - timedelta(seconds=settings.RESET_AGAIN_AFTER)
+    recent = Change.objects.filter(softphone=softphone, kind=Kind.RESET_PASSWORD, created_at__gt=since)
+    last = recent.exclude(state=State.FAILED).select_related("asked_by").order_by("-pk").first()
+    if last is None:
+        return
+    seconds = max(1, round(settings.RESET_AGAIN_AFTER - (now - last.created_at).total_seconds()))
+    if last.asked_by == by:
+        text = _("You reset this password a moment ago. Another reset would undo it; that is possible in %(seconds)d s.")
+    else:
+        text = _("%(who)s has just reset this password. Another reset would undo that; it is possible in %(seconds)d s.")
+    raise Refused(text % {"who": last.asked_by or _("Somebody"), "seconds": seconds})

@@ -1,0 +1,161 @@
+"""What a person's page tells of one phone: its light, what it did last and why, what is being changed, what came of a reset."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.db.models import Max, Q
+from django.utils.translation import gettext as _
+
+from softphones import changes, lights
+from softphones.lights import Light
+from softphones.models import AuditEvent, Change, Message, SetupLink, Softphone
+from softphones.troubleshooting import Connection, Explanation, Facts, Person, app_name, explain
+
+Kind, State = Change.Kind, Change.State
+
+# A page goes on showing what came of a reset for so long.
+FOLLOWED_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step on the way from a reset to a phone that connects again."""
+
+    name: str
+    state: Literal["done", "now", "later", "failed"]
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All that the page tells of a phone as of now. `failed` is its last change, if that failed. `way` is empty unless its
+    password was reset lately."""
+
+    light: Light
+    explanation: Explanation
+    failed: Change | None
+    progress: tuple[tuple[Change, changes.Progress], ...]
+    way: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a reset or switching off ends: the app that is connected, '' if none is known to be, and since when."""
+
+    connected: bool
+    app: str = ""
+    since: datetime | None = None
+
+
+def desk_of(softphone: Softphone, light: Light, now: datetime, when) -> Desk:
+    """`when` writes a moment, as explain() takes it."""
+    unfinished = Change.objects.filter(account=softphone.account_id, softphone=softphone, state__in=Change.UNFINISHED)
+    failed = _failed(softphone)
+    facts = facts_of(softphone, light, failed)
+    return Desk(
+        light=light,
+        explanation=explain(facts, when),
+        failed=failed,
+        progress=tuple((change, changes.progress(change=change, now=now)) for change in unfinished.order_by("pk")),
+        way=_way(softphone, facts, light, now),
+    )
+
+
+def cuts(softphone: Softphone, now: datetime) -> Cut:
+    """What is connected, as far as we know, that a new password or switching off would end."""
+    light = lights.as_of(lights.last_seen(softphone), now)
+    if light.state == "connected":
+        return Cut(True, app_name(light.agent), light.since)
+    return Cut(False)
+
+
+def facts_of(softphone: Softphone, light: Light, failed: Change | None) -> Facts:
+    lost = Connection(softphone.lost_since, softphone.lost_address, softphone.lost_agent) if softphone.lost_at else None
+    return Facts(
+        enabled=softphone.enabled,
+        person=_person(softphone),
+        has_username=bool(softphone.sip_username),
+        doubled=softphone.fault == Softphone.Fault.DOUBLED_USERNAME,
+        state=light.state,
+        now=Connection(light.since, light.address, light.agent),
+        seen_at=light.seen_at,
+        lost=lost,
+        lost_at=softphone.lost_at,
+        lost_after=softphone.lost_after,
+        waiting=_waiting(softphone),
+        password_known=softphone.password is not None,
+        password_set_at=_password_set_at(softphone),
+        opened_at=_opened_at(softphone),
+        mailed_at=_mailed_at(softphone),
+        failed=failed is not None,
+    )
+
+
+def _person(softphone: Softphone) -> Person:
+    owner = softphone.owner
+    if owner is None:
+        return "dangling" if softphone.owner_audian_id else "nobody"
+    return "gone" if owner.gone_at else "there" if owner.enabled else "off"
+
+
+def _waiting(softphone: Softphone) -> str:
+    """What is under way that keeps the phone from connecting, the gravest first."""
+    kinds = {
+        "reset_password" if change.kind == Kind.UPDATE and "owner_id" in change.values else change.kind
+        for change in Change.objects.filter(softphone=softphone, state__in=Change.UNFINISHED)
+    }
+    return next((str(kind) for kind in ("delete", "create", "reset_password", "update") if kind in kinds), "")
+
+
+def _password_set_at(softphone: Softphone) -> datetime | None:
+    gives_new = Q(kind=Kind.RESET_PASSWORD) | Q(kind=Kind.UPDATE, values__has_key="owner_id")
+    done = Change.objects.filter(gives_new, softphone=softphone, state=State.DONE)
+    return done.aggregate(at=Max("finished_at"))["at"]
+
+
+def _opened_at(softphone: Softphone) -> datetime | None:
+    opened = SetupLink.objects.filter(softphone=softphone).aggregate(at=Max("opened_at"))["at"]
+    shown = AuditEvent.objects.filter(softphone=softphone, act="password:shown").aggregate(at=Max("at"))["at"]
+    return max(filter(None, (opened, shown)), default=None)
+
+
+def _mailed_at(softphone: Softphone) -> datetime | None:
+    kinds = (Message.Kind.SETUP_LINK, Message.Kind.NEW_PASSWORD, Message.Kind.SOFTPHONE_READY)
+    return Message.objects.filter(softphone=softphone, kind__in=kinds).aggregate(at=Max("sent_at"))["at"]
+
+
+def _failed(softphone: Softphone) -> Change | None:
+    """The last change, if it failed and nothing newer is under way."""
+    if changes.pending(softphone):
+        return None
+    ended = Change.objects.filter(softphone=softphone, state__in=(State.DONE, State.FAILED), folded_into=None)
+    last = ended.exclude(Change.NOTHING).order_by("-finished_at", "-pk").first()
+    return last if last and last.state == State.FAILED else None
+
+
+def _way(softphone: Softphone, facts: Facts, light: Light, now: datetime) -> tuple[Step, ...]:
+    resets = Change.objects.filter(softphone=softphone, kind=Kind.RESET_PASSWORD, created_at__gt=now - FOLLOWED_FOR)
+    reset = resets.exclude(state=State.REPLACED).order_by("-pk").first()
+    if reset is None or not softphone.enabled:
+        return ()
+    if reset.state != State.DONE:
+        first = "failed" if reset.state == State.FAILED else "now"
+        return (Step(_("Changed at Audian"), first), *(Step(name, "later") for name in _later_steps()))
+    since = reset.finished_at
+    again = light.state == "connected" and bool(light.since) and light.since >= since
+    opened = facts.opened_at if facts.opened_at and facts.opened_at >= since else None
+    lost = softphone.lost_at if softphone.lost_at and softphone.lost_at >= since else None
+    gone = again or lost or light.state == "not_connected"
+    reached = [True, bool(gone), bool(opened or again), again]
+    times = [since, lost, opened, light.since if again else None]
+    names = [_("Changed at Audian"), *_later_steps()]
+    first_open = reached.index(False) if False in reached else len(reached)
+    return tuple(
+        Step(name, "done" if done else "now" if place == first_open else "later", at)
+        for place, (name, done, at) in enumerate(zip(names, reached, times, strict=True))
+    )
+
+
+def _later_steps() -> list[str]:
+    return [_("Old connection gone"), _("Set-up opened"), _("Connected again")]

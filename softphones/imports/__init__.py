@@ -1,0 +1,100 @@
+"""Bulk work: a spreadsheet -> checked rows -> changes. Also: from people, acts on a selection, and undoing an import.
+
+Whatever it is, it is an `Import` with `ImportRow`s (models/imports.py): checked first, started by one press, then the
+outbox's work, so that it goes on by itself whatever happens to the tab, the worker or the machine.
+
+Check (each returns an Import in state CHECKED; nothing is written at Audian or in the mirror):
+    check(*, file: bytes, name: str, account, by: User | None, now) -> Import
+        Never raises for a bad file: `problems` of the Import (whole file) and of its rows say what is wrong. An unfinished
+        import of the same file is given back (look at its `state`: it may be STARTED or PAUSED already), checked anew if it
+        has not been started. examine(*, file, account, by) is the same and stores nothing. Pasted text is
+        `file=text.encode()`, with a name of your choice.
+    from_people(*, account, owners: Iterable[Owner], by, now) -> Import
+        A softphone each; who has one already is `exists`.
+    act_on(*, account, softphones: Iterable[Softphone], kind: Import.Kind, by, now) -> Import
+        ENABLE, DISABLE, RESET, SEND_LINKS, DELETE.
+    undo(*, batch: Import, by, now) -> Import
+        A DELETE of exactly what `batch` made and nobody has connected, with `parent=batch`. Show it and start it as any
+        other. undo_preview(batch=..., now=...) -> Undo(would_delete, connected, unknown, gone) tells the numbers alone. Both
+        look at the lights first (3 s at most); not in a transaction.
+
+Then:
+    summary(batch) -> Summary: what the preview says: counts, calls, seconds, connected, has_to_type, can_start, why_not
+    start(*, batch, by, now, skip_errors=False, skip_owned=False, typed: int | None = None, ip=None) -> Import
+        Raises NotPossible (a sentence): errors and not skip_errors; nothing to do; the number not typed
+        (`summary.has_to_type`); or ChangedMeanwhile, a NotPossible: the check comes out differently by now, and the rows
+        already say so: show them again. Pressed twice, started once.
+        Not in a transaction. While an import's rows are being written it is STARTING; its progress is "running".
+    pause(*, batch, by, now, ip=None), resume(...), cancel(...) -> Import
+        cancel ends the rest: what is unsent. What is on its way still arrives, and is reported.
+    progress(*, batch, now) -> Progress: total, made, failed, waiting, ended, exists, errors, per_second, seconds_left,
+        state, sentence, paused_because, offer (charges.Offer, when Audian asks for money), failures (the newest rows), moves
+    settle(*, now): called by the sweep and by check: what has come to its end becomes FINISHED.
+
+Look:
+    rows(batch, *, show="", after="", before="", size=50) -> paging.Page of ImportRow
+        Errors first. `show`: "", or one of STATUSES ("error", "will_create", "will_do", "exists", "skipped",
+        "waiting", "made", "failed", "cancelled"), or "notices". Each row has `.status`, `.sentence`, `.values` (column ->
+        text, never the password), `.device_id`; `.problems` and `.notices` are lists of {"line", "column", "message"}.
+    counts(batch) -> dict[str, int] by those statuses; problems(batch), notices(batch): all of them, in the order of the file
+    result_csv(batch), marked_up_csv(batch) -> Iterator[str]: lines of the result file; the same columns before and after
+    template_csv() -> Iterator[str];  columns() -> list[Column(name, required, explanation, example)];  LIMITS (sentence)
+    newest(account, most=20) -> list[Import]
+    send_setup_mails(*, batch, by, now, ip=None) -> int: mails the people of what `batch` made, paced, each once
+"""
+
+from django.utils.translation import gettext_lazy as _
+
+from softphones.imports.acting import Undo, act_on, send_setup_mails, undo, undo_preview
+from softphones.imports.columns import Column, columns, template_csv
+from softphones.imports.estimate import Summary, summary
+from softphones.imports.report import Progress, examined_csv, newest, notices, problems, progress, result_csv, rows
+from softphones.imports.settling import settle
+from softphones.imports.starting import ChangedMeanwhile, NotPossible, cancel, go_on, pause, resume, start
+from softphones.imports.statuses import STATUSES, counts
+from softphones.imports.storing import check, examine, forget_unstarted, from_people, unfinished
+
+LIMITS = _(
+    "At most 2 MB and 5,000 rows: CSV (comma, semicolon or tab; UTF-8) or Excel (.xlsx), the first row names the columns."
+)
+
+#: The file to mend is the result file, as it is before the start.
+marked_up_csv = result_csv
+
+__all__ = [
+    "LIMITS",
+    "STATUSES",
+    "ChangedMeanwhile",
+    "Column",
+    "NotPossible",
+    "Progress",
+    "Summary",
+    "Undo",
+    "act_on",
+    "cancel",
+    "check",
+    "columns",
+    "counts",
+    "examine",
+    "examined_csv",
+    "forget_unstarted",
+    "from_people",
+    "go_on",
+    "marked_up_csv",
+    "newest",
+    "notices",
+    "pause",
+    "problems",
+    "progress",
+    "result_csv",
+    "resume",
+    "rows",
+    "send_setup_mails",
+    "settle",
+    "start",
+    "summary",
+    "template_csv",
+    "undo",
+    "undo_preview",
+    "unfinished",
+]

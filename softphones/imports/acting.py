@@ -1,0 +1,177 @@
+"""Acts on softphones that are there: on a selection, and undoing an import. Also mails to those whose phone was made."""
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from softphones import lights, mail
+from softphones.imports.estimate import CUTS_OFF
+from softphones.imports.settling import settle
+from softphones.imports.statuses import with_status
+from softphones.imports.storing import rank, store
+from softphones.models import Account, Change, Import, ImportRow, Message, Softphone, User
+
+Kind, State, Verdict = Import.Kind, Import.State, ImportRow.Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What undoing an import would do: delete so many; so many have been connected, of so many that is not known (both are
+    kept), and so many are gone already."""
+
+    would_delete: int
+    connected: int
+    unknown: int
+    gone: int
+
+
+def act_on(*, account: Account, softphones: Iterable[Softphone], kind: str, by: User | None, now: datetime) -> Import:
+    """An act on these softphones, checked. See softphones.imports. Not in a transaction: the lights may be asked."""
+    if kind == Kind.CREATE:
+        raise ValueError("Softphones that are there can't be created.")
+    chosen = _of_account(account, [softphone.pk for softphone in softphones])
+    settle(now=now, account=account)
+    if kind in CUTS_OFF:
+        lights.watch(softphones=chosen, now=now)
+    name = ngettext("%(count)d softphone", "%(count)d softphones", len(chosen)) % {"count": len(chosen)}
+    ending = _ending(account)
+    return _store(account, kind, name, chosen, lambda row: _judge(row, Kind(kind), ending), by, now)
+
+
+def undo_preview(*, batch: Import, now: datetime) -> Undo:
+    """What undoing would do now. Asks the lights (3 s at most); not in a transaction."""
+    made = _made(batch)
+    there = [phone for phone in made if not phone.gone_at]
+    seen = _seen(there, now)
+    numbers = [_was_connected(phone) for phone in seen]
+    return Undo(numbers.count(False), numbers.count(True), numbers.count(None), len(made) - len(there))
+
+
+def undo(*, batch: Import, by: User | None, now: datetime) -> Import:
+    """The deletion of what `batch` made, still is there and nobody has connected, checked. See softphones.imports."""
+    settle(now=now, account=batch.account)
+    phones = _seen([phone for phone in _made(batch) if not phone.gone_at], now)
+    ending = _ending(batch.account)
+
+    def judged(row: ImportRow) -> None:
+        _judge(row, Kind.DELETE, ending)
+        if row.verdict == Verdict.WILL_DO and (connected := _was_connected(row.softphone)) is not False:
+            said = (
+                _("It has been connected: it is kept.") if connected else _("Nobody knows whether it is connected: it is kept.")
+            )
+            row.verdict, row.notices = Verdict.EXISTS, [_said(row, said)]
+
+    name = _("Undo: %(name)s") % {"name": batch.name}
+    return _store(batch.account, Kind.DELETE, name, phones, judged, by, now, parent=batch)
+
+
+def send_setup_mails(*, batch: Import, by: User, now: datetime, ip: str | None = None) -> int:
+    """Mail each person whose softphone this import made where to set it up, paced and once. Returns how many mails that is.
+
+    Nobody is mailed about a softphone without a person, or whose person has no address.
+    """
+    asked = 0
+    for phone in _made(batch):
+        with suppress(mail.NoAddress), transaction.atomic():
+            about = {"account": phone.account, "softphone": phone, "key": f"{batch.batch}:ready:{phone.pk}"}
+            mail.ask(kind=Message.Kind.SOFTPHONE_READY, asked_by=by, ip=ip, in_bulk=True, now=now, **about)
+            asked += 1
+    return asked
+
+
+def _made(batch: Import) -> list[Softphone]:
+    rows = with_status(batch).filter(status="made", change__kind=Change.Kind.CREATE)
+    found = Softphone.objects.filter(account=batch.account_id, pk__in=rows.values("softphone"))
+    return list(found.select_related("account", "owner__user").order_by("pk"))
+
+
+def _seen(phones: list[Softphone], now: datetime) -> list[Softphone]:
+    lights.watch(softphones=phones, now=now)
+    found = Softphone.objects.filter(pk__in=[phone.pk for phone in phones])
+    return list(found.select_related("account", "owner__user").order_by("pk"))
+
+
+def _was_connected(phone: Softphone) -> bool | None:
+    """Whether anybody ever connected it; None if we never saw."""
+    if phone.registered or phone.registered_since or phone.lost_at or phone.lost_since:
+        return True
+    return phone.registered
+
+
+def _of_account(account: Account, ids: list[int]) -> list[Softphone]:
+    found = Softphone.objects.filter(account=account, pk__in=ids).select_related("account", "owner__user")
+    return list(found.order_by("name", "pk"))
+
+
+def _ending(account: Account) -> set[int]:
+    unfinished = Change.objects.filter(account=account, kind=Change.Kind.DELETE, state__in=Change.UNFINISHED)
+    return set(unfinished.values_list("softphone", flat=True))
+
+
+def _judge(row: ImportRow, kind: Kind, ending: set[int]) -> None:
+    phone = row.softphone
+    row.verdict = Verdict.WILL_DO
+    if phone.gone_at or phone.pk in ending:
+        if kind == Kind.DELETE:
+            row.verdict = Verdict.EXISTS
+        else:
+            _wrong(row, _("“%(name)s” is deleted, or just being deleted.") % {"name": phone.name})
+    elif (kind == Kind.ENABLE and phone.enabled) or (kind == Kind.DISABLE and not phone.enabled):
+        row.verdict = Verdict.EXISTS
+    elif kind == Kind.SEND_LINKS:
+        try:
+            if phone.owner is None:
+                raise mail.NoAddress(_("The softphone belongs to nobody. Give it to a person first."))
+            mail.address_of(phone.owner, softphone=phone)
+        except mail.NoAddress as error:
+            _wrong(row, str(error))
+
+
+def _wrong(row: ImportRow, message: str) -> None:
+    row.verdict, row.problems = Verdict.ERROR, [_said(row, message)]
+
+
+def _said(row: ImportRow, message: str) -> dict:
+    return {"line": row.line, "column": None, "message": message}
+
+
+def _store(account, kind, name, phones, judge, by, now, parent=None) -> Import:
+    digest = sha256(f"{kind}:{parent.pk if parent else ''}:{sorted(phone.pk for phone in phones)}".encode()).hexdigest()
+    same = Import.objects.filter(account=account, kind=kind, sha256=digest, state__in=Import.UNFINISHED)
+    try:
+        with transaction.atomic():
+            Account.objects.select_for_update().get(pk=account.pk)
+            batch = same.select_for_update().first()
+            if batch and batch.state != State.CHECKED:
+                return batch
+            fresh = {"name": name[:200], "asked_by": by, "created_at": now, "is_file": False, "parent": parent}
+            batch = batch or Import.objects.create(account=account, kind=kind, sha256=digest, **fresh)
+            batch.rows_read = len(phones)
+            rows = [_row(batch, line, phone) for line, phone in enumerate(phones, 1)]
+            for row in rows:
+                judge(row)
+                row.rank = rank(row)
+            store(batch, rows)
+    except IntegrityError:
+        return same.get()
+    return batch
+
+
+def _row(batch: Import, line: int, phone: Softphone) -> ImportRow:
+    cells = {
+        "name": phone.name,
+        "owner_email": phone.owner.email if phone.owner else "",
+        "owner_id": phone.owner_audian_id,
+        "extension": phone.caller_id_number,
+        "caller_id_name": phone.caller_id_name,
+        "sip_username": phone.sip_username,
+        "enabled": "yes" if phone.enabled else "no",
+    }
+    return ImportRow(batch=batch, line=line, cells=json.dumps(cells), softphone=phone, owner=phone.owner)

@@ -1,0 +1,118 @@
+"""The columns of a bulk file: what they are called, what they mean, and which of them a header names."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from softphones import spreadsheets
+
+PASSWORD = "sip_password"
+MOST_COLUMNS = 100
+#: What a result file has besides; read, and left aside.
+RESULT = ("status", "device_id", "message")
+
+_BLANKS = re.compile(r"[\s_\-\u200b\ufeff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    explanation: str | Promise
+    example: str = ""
+    required: bool = False
+
+
+COLUMNS = (
+    Column("name", lazy("What the softphone is called, at most 128 characters."), "Alice Smith - softphone", required=True),
+    Column("owner_email", lazy("The e-mail address of the person it belongs to, as Audian has it."), "alice@example.com"),
+    Column("owner_id", lazy("The person’s id at Audian (32 characters), where an address belongs to more than one.")),
+    Column("extension", lazy("The number that colleagues see when it calls; kept as text, so 0042 stays 0042."), "1001"),
+    Column("caller_id_name", lazy("The name that colleagues see when it calls, at most 35 characters."), "Alice Smith"),
+    Column("sip_username", lazy("2 to 32 letters, digits or _ . + - (empty: the portal makes one).")),
+    Column(PASSWORD, lazy("5 to 32 characters without a space (empty: the portal makes a strong one, which nobody sees).")),
+    Column("enabled", lazy("Switched on: yes or no, true or false, 1 or 0 (empty: yes)."), "yes"),
+)
+NAMES = tuple(column.name for column in COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong (or worth knowing) where. `column` is None for the whole row or file. Never says a password."""
+
+    line: int
+    column: str | None
+    message: str
+
+    def as_dict(self) -> dict[str, int | str | None]:
+        return {"line": self.line, "column": self.column, "message": self.message}
+
+
+def columns() -> list[Column]:
+    """All columns, in their order."""
+    return list(COLUMNS)
+
+
+def template_csv() -> Iterator[str]:
+    """The lines of an empty bulk file with one example row, to fill in."""
+    return spreadsheets.lines(NAMES, [[column.example for column in COLUMNS]])
+
+
+def key_of(title: str) -> str:
+    """A column's title as it is compared: without case, spaces and what stands for them."""
+    return _BLANKS.sub("", title).casefold()
+
+
+_BY_KEY = {key_of(name): name for name in (*NAMES, *RESULT)}
+
+
+def known(titles: Sequence[str]) -> int:
+    """How many of these titles are names of columns."""
+    return sum(key_of(title) in _BY_KEY for title in titles)
+
+
+def match(titles: Sequence[str], used: set[int], line: int) -> tuple[dict[int, str], list[Problem]]:
+    """Position -> column, and what is wrong with the header. `used`: positions that hold something in some row."""
+    places: dict[int, str] = {}
+    problems = []
+    if len(titles) > MOST_COLUMNS:
+        text = _("The file has %(count)d columns; at most %(most)d are read. It can have these: %(names)s.")
+        return {}, [Problem(line, None, text % {"count": len(titles), "most": MOST_COLUMNS, "names": ", ".join(NAMES)})]
+    for place, title in enumerate(titles):
+        name = _BY_KEY.get(key_of(title))
+        if name in places.values():
+            text = _("The column %(name)s stands there twice. Keep one of them.")
+            problems.append(Problem(line, shortened(title), text % {"name": name}))
+        elif name:
+            places[place] = name
+        elif key_of(title):
+            problems.append(Problem(line, shortened(title), _unknown(title)))
+        elif place in used:
+            text = _("Column %(number)d holds something but has no name. Name it, or empty it.")
+            problems.append(Problem(line, None, text % {"number": place + 1}))
+    required = [column.name for column in COLUMNS if column.required]
+    for name in required:
+        if name not in places.values():
+            text = _("The column %(name)s is missing. The first row has to name the columns.")
+            problems.append(Problem(line, name, text % {"name": name}))
+    return places, problems
+
+
+def _unknown(title: str) -> str:
+    shown = shortened(title)
+    nearest = get_close_matches(key_of(title), [key_of(name) for name in NAMES], n=1, cutoff=0.5)
+    if nearest:
+        text = _("There is no column “%(title)s”. Did you mean %(nearest)s?")
+        return text % {"title": shown, "nearest": _BY_KEY[nearest[0]]}
+    text = _("There is no column “%(title)s”. There are: %(names)s.")
+    return text % {"title": shown, "names": ", ".join(NAMES)}
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """The text as a sentence can quote it: on one line, printable, and not too long."""
+    plain = "".join(letter if letter.isprintable() else "�" for letter in text)
+    return plain if len(plain) <= most else f"{plain[: most - 1]}…"

@@ -1,0 +1,87 @@
+"""What is about to happen, in numbers that are true: how many, how long at the pace that Audian allows, who is cut off."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from softphones.models import Change, Import, ImportRow
+
+Kind = Import.Kind
+
+#: Calls that one row costs: an update reads the whole document first.
+CALLS = {Kind.CREATE: 1, Kind.DELETE: 1, Kind.ENABLE: 2, Kind.DISABLE: 2, Kind.RESET: 2, Kind.SEND_LINKS: 0}
+CUTS_OFF = (Kind.DISABLE, Kind.RESET, Kind.DELETE)
+TYPED_ABOVE = 10
+BULK_SHARE = 0.7  # of a full bucket; the rest is left to people (pacing.Urgency.BULK)
+CALL_SECONDS = 0.3  # that a call takes, about
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the preview says. `will` counts the rows with something to do, `without_owned` those that are left with
+    `skip_owned`. `calls` and `seconds` are for all of them, behind what waits already. `connected`: how many phones are
+    connected now, as far as is known, that this cuts off. `has_to_type`: start wants `typed` to be `will`. `may_cost`:
+    Audian may charge for them. `why_not`: why it can't be started at all, "" if it can (perhaps without its errors)."""
+
+    will: int
+    without_owned: int
+    exists: int
+    errors: int
+    calls: int
+    seconds: int
+    connected: int
+    has_to_type: bool
+    may_cost: bool
+    why_not: str
+
+    @property
+    def can_start(self) -> bool:
+        return not self.why_not
+
+
+def summary(batch: Import) -> Summary:
+    calls = CALLS[batch.kind] * batch.will
+    cuts_off = batch.kind in CUTS_OFF
+    return Summary(
+        will=batch.will,
+        without_owned=batch.will - batch.owned,
+        exists=batch.exists,
+        errors=batch.errors,
+        calls=calls,
+        seconds=_seconds(batch, calls),
+        connected=batch.rows.filter(verdict__in=ImportRow.WILL, softphone__registered=True).count() if cuts_off else 0,
+        has_to_type=cuts_off and batch.will > TYPED_ABOVE,
+        may_cost=batch.kind in (Kind.CREATE, Kind.ENABLE),
+        why_not=_why_not(batch),
+    )
+
+
+def seconds_for(calls: int, ahead: int = 0) -> int:
+    """How long so many calls take from a full bucket, when `ahead` others go first."""
+    rate, burst = settings.API_TOKENS_PER_SECOND, settings.API_BUCKET_SIZE * BULK_SHARE
+    paced = max(0.0, calls + ahead - burst) / rate if burst and rate else 0.0
+    side_by_side = CALL_SECONDS * (calls + ahead) / settings.DRAIN_BULK_WIDTH
+    return round(max(paced, side_by_side) + 0.5)
+
+
+def calls_ahead(batch: Import) -> int:
+    """Roughly the calls that others have waiting in the outbox."""
+    waiting = Change.objects.filter(account=batch.account_id, state=Change.State.QUEUED, folded_into=None)
+    return waiting.exclude(batch=batch.batch).count()
+
+
+def _seconds(batch: Import, calls: int) -> int:
+    if batch.kind == Kind.SEND_LINKS:
+        return round(60 * batch.will / max(settings.EMAIL_PER_MINUTE, 1))
+    return seconds_for(calls, calls_ahead(batch))
+
+
+def _why_not(batch: Import) -> str:
+    if batch.problems:
+        return batch.problems[0]["message"]
+    if batch.will:
+        return ""
+    if batch.errors:
+        return _("No row is without an error.")
+    return _("There is nothing to do: all of it is there already.")

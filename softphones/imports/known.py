@@ -1,0 +1,113 @@
+"""What the mirror and the outbox hold that the rows of a file may collide with: read once, in a few queries."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from django.db.models import Count, Q
+
+from softphones.models import Account, Change, Owner, Softphone, SyncRun, User
+
+Kind, State = Change.Kind, Change.State
+IN_ONE_QUERY = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A softphone that is there, or that the outbox will make. `is_failed`: making it failed, so that it is not there."""
+
+    pk: int
+    name: str
+    username: str  # without case
+    owner: int | None
+    owner_audian_id: str
+    is_failed: bool
+    is_ending: bool
+
+    def belongs_to(self, owner: Owner | None) -> bool:
+        if owner is None:
+            return self.owner is None and not self.owner_audian_id
+        return self.owner == owner.pk or self.owner_audian_id == owner.audian_id
+
+
+@dataclass(slots=True)
+class Known:
+    """`owners`: those that the file could mean. Names and usernames are compared without case."""
+
+    owners_by_email: dict[str, list[Owner]] = field(default_factory=lambda: defaultdict(list))
+    owners_by_id: dict[str, Owner] = field(default_factory=dict)
+    sharing: Counter = field(default_factory=Counter)  # address -> how many owners have it
+    by_username: dict[str, list[Phone]] = field(default_factory=lambda: defaultdict(list))
+    by_name: dict[str, list[Phone]] = field(default_factory=lambda: defaultdict(list))
+    owned: set[int] = field(default_factory=set)  # owners with a softphone
+    numbers: dict[str, str] = field(default_factory=dict)  # extension -> the name of a softphone that has it
+    oneself: set[int] = field(default_factory=set)  # owners who are the asker
+    is_mirrored: bool = True
+
+
+def look(account: Account, by: User | None, *, emails: Iterable[str], owner_ids: Iterable[str]) -> Known:
+    """What there is in this account, as far as rows with these addresses (folded) and owner ids need it."""
+    known = Known()
+    known.is_mirrored = SyncRun.objects.filter(account=account, state__in=(SyncRun.State.COMPLETE, SyncRun.State.HELD)).exists()
+    _read_owners(known, account, set(emails) - {""}, set(owner_ids) - {""})
+    if by is not None:
+        _find_oneself(known, by)
+    _read_phones(known, account)
+    return known
+
+
+def _read_owners(known: Known, account: Account, emails: set[str], ids: set[str]) -> None:
+    present = Owner.objects.filter(account=account, gone_at=None).order_by("pk")
+    for chunk in _chunks(emails):
+        for owner in present.filter(email_folded__in=chunk):
+            known.owners_by_id[owner.audian_id] = owner
+    for chunk in _chunks(ids - set(known.owners_by_id)):
+        for owner in present.filter(audian_id__in=chunk):
+            known.owners_by_id[owner.audian_id] = owner
+    for owner in known.owners_by_id.values():
+        if owner.email_folded:
+            known.owners_by_email[owner.email_folded].append(owner)
+    for chunk in _chunks(set(known.owners_by_email)):
+        counted = present.order_by().filter(email_folded__in=chunk).values_list("email_folded").annotate(Count("pk"))
+        known.sharing.update(dict(counted))
+
+
+def _find_oneself(known: Known, by: User) -> None:
+    proven = set(by.emailaddress_set.filter(verified=True).values_list("email", flat=True))
+    for owner in known.owners_by_id.values():
+        if owner.user_id == by.pk or (owner.email_folded and owner.email_folded in proven):
+            known.oneself.add(owner.pk)
+
+
+def _read_phones(known: Known, account: Account) -> None:
+    unmade = Q(softphone__audian_id=None, kind=Kind.CREATE)
+    failed = set(
+        Change.objects.filter(unmade, account=account, state=State.FAILED, softphone__gone_at=None).values_list(
+            "softphone", flat=True
+        )
+    )
+    ending = set(
+        Change.objects.filter(account=account, kind=Kind.DELETE, state__in=Change.UNFINISHED).values_list(
+            "softphone", flat=True
+        )
+    )
+    present = Softphone.objects.present().filter(account=account)
+    columns = ("pk", "name", "username_folded", "owner_id", "owner_audian_id", "caller_id_number")
+    for pk, name, username, owner, owner_audian_id, number in present.values_list(*columns).iterator(5000):
+        phone = Phone(pk, name, username, owner, owner_audian_id, pk in failed, pk in ending)
+        known.by_name[name.casefold()].append(phone)
+        if username:
+            known.by_username[username].append(phone)
+        if phone.is_failed or phone.is_ending:
+            continue
+        if owner:
+            known.owned.add(owner)
+        if number:
+            known.numbers.setdefault(number, name)
+
+
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(sorted(values))
+    while chunk := list(islice(left, IN_ONE_QUERY)):
+        yield chunk

@@ -1,0 +1,208 @@
+"""A file, as somebody saved it -> rows of text with the lines they start on. Whatever is wrong with it ends in a sentence."""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.utils.translation import gettext as _
+
+from softphones import spreadsheets
+from softphones.imports import workbook
+from softphones.imports.columns import Problem, known, match
+
+MOST_BYTES = 2 * 1024 * 1024
+MOST_ROWS = 5000
+DELIMITERS = ",;\t"
+
+_BLANK = " \t\r\n\f\v\u00a0\u202f\u2007\u200b\ufeff"
+_FOREIGN = (
+    (b"%PDF", "PDF"),
+    (b"{\\rtf", "RTF"),
+    (b"\x89PNG", "PNG"),
+    (b"\x1f\x8b", "gzip"),
+    (b"<!DOCTYPE", "HTML"),
+    (b"<html", "HTML"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: `line` is where it starts, `cells` what it says (column -> text), as far as `problems` let it be read."""
+
+    line: int
+    cells: dict[str, str] = field(repr=False)
+    problems: list[Problem] = field(default_factory=list)
+    notices: list[Problem] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Table:
+    """What a file says. `problems` are of the whole file: with one of them there may be no rows, or not all."""
+
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notices: list[Problem] = field(default_factory=list)
+    count: int = 0  # rows that hold something, also where the header could not be understood
+
+
+class Unreadable(Exception):
+    """The file is nothing that can be read; `str()` is a sentence. `line` is where, 1 for the whole file."""
+
+    def __init__(self, sentence: str, line: int = 1) -> None:
+        super().__init__(sentence)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    cells: list[str]
+    faults: dict[int, str] = field(default_factory=dict)  # position -> what is wrong with that cell
+    is_padded: bool = False  # empty cells at its end were never written
+
+
+def read(file: bytes) -> Table:
+    """The rows of a CSV file or an Excel workbook. Never raises for what is wrong with the file."""
+    table = Table()
+    lines: list[_Line] = []
+    try:
+        for line in _lines(file, table):
+            lines.append(line)
+            if len(lines) > MOST_ROWS + 1:
+                raise Unreadable(_("The file has more than %(most)d rows. Split it.") % {"most": MOST_ROWS})
+    except Unreadable as error:
+        table.problems.append(Problem(error.line, None, str(error)))
+    table.count = max(len(lines) - 1, 0)
+    if not lines:
+        table.problems = table.problems or [Problem(1, None, _("The file is empty. Start with the template."))]
+        return table
+    _understand(lines[0], lines[1:], table)
+    return table
+
+
+def trimmed(text: str) -> str:
+    """Without blanks around it, and without the apostrophe that makes a formula safe in a file of ours."""
+    text = text.strip(_BLANK)
+    return text[1:] if text[:1] == "'" and text[1:2] in spreadsheets.DANGEROUS else text
+
+
+def _understand(header: _Line, lines: list[_Line], table: Table) -> None:
+    titles = [title.strip(_BLANK) for title in header.cells]
+    used = {place for line in lines for place, cell in enumerate(line.cells) if cell.strip(_BLANK)}
+    places, problems = match(titles, used, header.number)
+    table.problems += problems
+    if not lines and not table.problems:
+        table.problems.append(Problem(header.number, None, _("The file has no rows: there is nothing below the header.")))
+    if problems:
+        return
+    table.rows = [_row(line, places, len(titles)) for line in lines]
+
+
+def _row(line: _Line, places: dict[int, str], width: int) -> Row:
+    cells = {name: trimmed(line.cells[place]) if place < len(line.cells) else "" for place, name in places.items()}
+    problems = [Problem(line.number, places.get(place), fault) for place, fault in line.faults.items() if place in places]
+    notices = []
+    if any(cell.strip(_BLANK) for cell in line.cells[width:]):
+        text = _("This row has %(cells)d cells, but the header names %(width)d columns. Check its quotes and separators.")
+        problems.append(Problem(line.number, None, text % {"cells": len(line.cells), "width": width}))
+    elif len(line.cells) < width and not line.is_padded:
+        missing = [name for place, name in places.items() if place >= len(line.cells)]
+        if missing:
+            text = _("This row ends early: %(columns)s counts as empty.")
+            notices.append(Problem(line.number, None, text % {"columns": ", ".join(missing)}))
+    return Row(line.number, cells, problems, notices)
+
+
+def _lines(file: bytes, table: Table) -> Iterator[_Line]:
+    """The lines that hold something."""
+    if len(file) > MOST_BYTES:
+        size = {"size": f"{len(file) / 1024 / 1024:.1f}", "most": MOST_BYTES // 1024 // 1024}
+        raise Unreadable(_("The file has %(size)s MB; at most %(most)d MB are read. Split it.") % size)
+    if not file.strip():
+        return
+    if file.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        for row in _workbook(file, table):
+            yield _Line(row.number, row.cells, row.faults, is_padded=True)
+        return
+    if file.startswith(b"\xd0\xcf\x11\xe0"):
+        raise Unreadable(_("This is an old or a locked Excel file. Save it as .xlsx without a password, or as CSV."))
+    for start, kind in _FOREIGN:
+        if file[:20].lstrip().upper().startswith(start.upper()):
+            raise Unreadable(_("This is a %(kind)s file, not a spreadsheet. Save it as .xlsx or CSV.") % {"kind": kind})
+    for line in _csv(_text(file, table)):
+        if any(cell.strip(_BLANK) for cell in line.cells):
+            yield line
+
+
+def _workbook(file: bytes, table: Table) -> Iterator[workbook.SheetRow]:
+    try:
+        yield from workbook.rows(file, lambda sentence: table.notices.append(Problem(1, None, sentence)))
+    except workbook.NoWorkbook as error:
+        raise Unreadable(str(error)) from error
+
+
+def _text(file: bytes, table: Table) -> str:
+    text = _decoded(file, table)
+    if text[:1000].count("\0") > 2:
+        raise Unreadable(_("This is not a text file. Save the spreadsheet as “CSV UTF-8” or as .xlsx."))
+    return text
+
+
+def _decoded(file: bytes, table: Table) -> str:
+    encoding = "utf-8"
+    if file.startswith(codecs.BOM_UTF8):
+        encoding = "utf-8-sig"
+    elif file.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    try:
+        return file.decode(encoding)
+    except UnicodeDecodeError as error:
+        if encoding != "utf-8":
+            sentence = _("The file says that it is %(encoding)s, but it is damaged. Save it anew as “CSV UTF-8”.")
+            raise Unreadable(sentence % {"encoding": encoding.removesuffix("-sig").upper()}) from error
+    try:
+        text = file.decode("cp1252")
+    except UnicodeDecodeError as error:
+        raise Unreadable(_("This is neither UTF-8 nor Windows text. Save the file as “CSV UTF-8” or as .xlsx.")) from error
+    notice = _("The file is not UTF-8; it was read as Windows-1252. Check that names with accents are right.")
+    table.notices.append(Problem(1, None, notice))
+    return text
+
+
+def _csv(text: str) -> Iterator[_Line]:
+    text, skipped, delimiter = _delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
+    while True:
+        number = skipped + reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise Unreadable(_broken(str(error)), number) from error
+        yield _Line(number, cells)
+
+
+def _broken(error: str) -> str:
+    if "field larger" in error:
+        return _('A cell that starts here is far too long. Perhaps a quotation mark (") is not closed.')
+    return _('The quotation marks (") in this row don’t match. Close them, and write "" for one inside of a cell.')
+
+
+def _delimiter(text: str) -> tuple[str, int, str]:
+    """The text behind a line of Excel's that names the delimiter, how many lines that skips, and the delimiter."""
+    first, _newline, rest = text.partition("\n")
+    said = first.strip().lower()
+    if said in ("sep=,", "sep=;"):
+        return rest, 1, said[4]
+    if said == "sep=" and "\t" in first:
+        return rest, 1, "\t"
+    header = next((line for line in io.StringIO(text[:100_000]) if line.strip(_BLANK + DELIMITERS)), "")
+    best = max(DELIMITERS, key=lambda delimiter: (known(_split(header, delimiter)), header.count(delimiter)))
+    return text, 0, best
+
+
+def _split(header: str, delimiter: str) -> list[str]:
+    return [title.strip(_BLANK + '"') for title in header.split(delimiter)]

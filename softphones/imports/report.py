@@ -1,0 +1,208 @@
+"""How bulk work goes and what came of it: numbers, rows, and a file that can be imported again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from softphones import changes, charges, paging, spreadsheets
+from softphones.imports.checking import Checked
+from softphones.imports.columns import NAMES, PASSWORD, RESULT
+from softphones.imports.estimate import CALLS, calls_ahead, seconds_for
+from softphones.imports.statuses import counts, sentence, with_status
+from softphones.imports.storing import Examined
+from softphones.models import Account, Import, ImportRow
+
+Kind, State = Import.Kind, Import.State
+
+RATE_OVER = timedelta(seconds=30)
+#: What the result file calls a status: six words that other tools rely on.
+_IN_FILE = {"will_do": "will_create", "waiting": "will_create", "skipped": "exists", "cancelled": "failed"}
+_LEFT_OUT = lazy("Its password is left out of this file: write it in again.")
+_FETCH = ("change", "message", "softphone", "owner")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`state`: checked, running, paused, held (somebody has to decide about charges: `offer`), stopped (the account is in
+    trouble: `paused_because`), cancelled or finished. `total` are the rows that were started, `ended` those that were
+    cancelled or overtaken; the others are skipped, and counted beside. `seconds_left` is None while nothing goes."""
+
+    state: str
+    sentence: str
+    total: int
+    made: int
+    failed: int
+    waiting: int
+    ended: int
+    exists: int
+    errors: int
+    skipped: int
+    per_second: float
+    seconds_left: int | None
+    paused_because: str = ""
+    offer: charges.Offer | None = None
+    failures: list[ImportRow] = field(default_factory=list)
+
+    @property
+    def percent(self) -> int:
+        """How much has come to an end, of what was started."""
+        return 100 * (self.total - self.waiting) // self.total if self.total else 100
+
+    @property
+    def moves(self) -> bool:
+        """Whether a page has to go on looking."""
+        return self.state in ("running", "stopped", "held", "paused") or self.waiting > 0
+
+
+def progress(*, batch: Import, now: datetime) -> Progress:
+    """How it goes as of now; reads the import anew and writes nothing."""
+    batch.refresh_from_db()
+    counted = counts(batch)
+    waiting = counted["waiting"]
+    offer = _offer(batch) if waiting else None
+    trouble = changes.paused(batch.account) if waiting and batch.kind != Kind.SEND_LINKS else None
+    state = _state(batch, waiting, offer is not None, trouble is not None)
+    rate = _rate(batch, now)
+    return Progress(
+        state=state,
+        sentence=_sentence(state, counted, trouble.reason if trouble else ""),
+        total=sum(counted[status] for status in ("made", "failed", "waiting", "cancelled")),
+        made=counted["made"],
+        failed=counted["failed"],
+        waiting=waiting,
+        ended=counted["cancelled"],
+        exists=counted["exists"],
+        errors=counted["error"],
+        skipped=counted["skipped"],
+        per_second=rate,
+        seconds_left=_seconds_left(batch, waiting, rate, now) if state == "running" else None,
+        paused_because=trouble.reason if trouble else "",
+        offer=offer,
+        failures=_failures(batch) if counted["failed"] else [],
+    )
+
+
+def rows(batch: Import, *, show: str = "", after: str = "", before: str = "", size: int = 50) -> paging.Page:
+    """One page of rows, errors first; `show` is a status, "notices", or "" for all. Each has `.status` and `.sentence`."""
+    found = with_status(batch).select_related(*_FETCH).defer("password", "change__password", "softphone__password")
+    if show == "notices":
+        found = found.filter(rank=1)
+    elif show:
+        found = found.filter(status=show)
+    page = paging.page_by("rank", found, after=after, before=before, size=size)
+    for row in page.rows:
+        row.sentence = sentence(row)
+    return page
+
+
+def newest(account: Account, most: int = 20) -> list[Import]:
+    """The account's bulk work, the newest first."""
+    found = Import.objects.filter(account=account).select_related("account", "asked_by")
+    return list(found.order_by("-created_at", "-id")[:most])
+
+
+def result_csv(batch: Import) -> Iterator[str]:
+    """The lines of the result file: the columns of the file, and what has become of each row. It can be imported again.
+
+    It never holds a password.
+    """
+    return spreadsheets.lines([*NAMES, *RESULT], (_line(row) for row in _all(batch)))
+
+
+def examined_csv(found: Examined) -> Iterator[str]:
+    """The lines of the result file of a file that was only examined."""
+    return spreadsheets.lines([*NAMES, *RESULT], (_line_of_checked(row) for row in found.rows))
+
+
+def problems(batch: Import) -> list[dict]:
+    """All errors, in the order of the file: {"line", "column", "message"}."""
+    of_rows = batch.rows.exclude(problems=[]).order_by("line").values_list("problems", flat=True)
+    return [*batch.problems, *(problem for found in of_rows for problem in found)]
+
+
+def notices(batch: Import) -> list[dict]:
+    of_rows = batch.rows.exclude(notices=[]).order_by("line").values_list("notices", flat=True)
+    return [*batch.notices, *(notice for found in of_rows for notice in found)]
+
+
+def _all(batch: Import) -> Iterator[ImportRow]:
+    found = with_status(batch).select_related(*_FETCH).defer("password", "change__password", "softphone__password")
+    return paging.all_by("line", found)
+
+
+def _line(row: ImportRow) -> list[str]:
+    values = row.values | {PASSWORD: ""}
+    if row.status in ("made", "failed") and row.softphone:
+        # Generated or not: by it the row is known again.
+        values["sip_username"] = row.softphone.sip_username
+    said = [sentence(row)]
+    if row.has_password and row.status in ("error", "will_create", "failed", "cancelled"):
+        said.append(str(_LEFT_OUT))
+    device_id = row.device_id if row.status in ("made", "exists") else ""
+    return [*(values.get(name, "") for name in NAMES), _IN_FILE.get(row.status, row.status), device_id, " ".join(said).strip()]
+
+
+def _line_of_checked(row: Checked) -> list[str]:
+    values = row.cells | {PASSWORD: ""}
+    said = [problem.message for problem in (*row.problems, *row.notices)]
+    if row.value(PASSWORD) and row.verdict != ImportRow.Verdict.EXISTS:
+        said.append(_LEFT_OUT)
+    return [*(values.get(name, "") for name in NAMES), str(row.verdict), "", " ".join(map(str, said))]
+
+
+def _failures(batch: Import) -> list[ImportRow]:
+    failed = with_status(batch).filter(status="failed").select_related(*_FETCH)
+    newest_first = list(failed.defer("password", "change__password").order_by("-change__finished_at", "-pk")[:5])
+    for row in newest_first:
+        row.sentence = sentence(row)
+    return newest_first
+
+
+def _offer(batch: Import) -> charges.Offer | None:
+    return next((offer for offer in charges.offers(batch.account) if offer.change.batch == batch.batch), None)
+
+
+def _state(batch: Import, waiting: int, is_held: bool, is_stopped: bool) -> str:
+    if batch.state in (State.CHECKED, State.CANCELLED, State.FINISHED):
+        return str(batch.state)
+    if not waiting:
+        return "finished"
+    if batch.state == State.PAUSED:
+        return "paused"
+    return "held" if is_held else "stopped" if is_stopped else "running"
+
+
+def _sentence(state: str, counted: dict[str, int], reason: str) -> str:
+    numbers = {"made": counted["made"], "failed": counted["failed"], "waiting": counted["waiting"], "reason": reason}
+    text = {
+        "checked": _("Checked, and not started yet."),
+        "running": _("%(made)d done, %(failed)d failed, %(waiting)d waiting."),
+        "paused": _("Paused: %(made)d done, %(failed)d failed, %(waiting)d waiting."),
+        "held": _("Audian charges for this: accept or decline. %(waiting)d wait for the answer."),
+        "stopped": _("Waiting. It goes on by itself. %(reason)s"),
+        "cancelled": _("The rest was cancelled. %(made)d done, %(failed)d failed."),
+        "finished": _("Finished: %(made)d done, %(failed)d failed."),
+    }[state]
+    return text % numbers
+
+
+def _rate(batch: Import, now: datetime) -> float:
+    """Rows that came to their end each second, lately."""
+    if batch.started_at is None:
+        return 0.0
+    since = max(batch.started_at, now - RATE_OVER)
+    ended = Q(change__finished_at__gte=since) | Q(message__sent_at__gte=since)
+    return batch.rows.filter(ended).count() / max((now - since).total_seconds(), 1.0)
+
+
+def _seconds_left(batch: Import, waiting: int, rate: float, now: datetime) -> int:
+    if rate and batch.started_at and now - batch.started_at > RATE_OVER / 3:
+        return round(waiting / rate + 0.5)
+    if batch.kind == Kind.SEND_LINKS:
+        return round(60 * waiting / max(settings.EMAIL_PER_MINUTE, 1))
+    return seconds_for(CALLS[batch.kind] * waiting, calls_ahead(batch))

@@ -1,0 +1,77 @@
+"""What has become of each row: never stored, always what its change or mail came to."""
+
+from django.db.models import Case, CharField, Count, F, QuerySet, Value, When
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from softphones.models import Change, Import, ImportRow, Message
+
+Verdict, State = ImportRow.Verdict, Change.State
+
+#: Each with what people call it.
+STATUSES = {
+    "error": lazy("Error"),
+    "will_create": lazy("Will be created"),
+    "will_do": lazy("Will be done"),
+    "exists": lazy("Already there"),
+    "skipped": lazy("Skipped"),
+    "waiting": lazy("Waiting"),
+    "made": lazy("Done"),
+    "failed": lazy("Failed"),
+    "cancelled": lazy("Not done"),
+}
+
+
+def with_status(batch: Import, rows: QuerySet[ImportRow] | None = None) -> QuerySet[ImportRow]:
+    """The rows of `batch`, each with its `status`."""
+    rows = batch.rows.all() if rows is None else rows
+    whens = [
+        When(change__state=State.DONE, then=Value("made")),
+        When(change__state=State.FAILED, then=Value("failed")),
+        When(change__state=State.REPLACED, then=Value("cancelled")),
+        When(change__isnull=False, then=Value("waiting")),
+        When(message__state=Message.State.SENT, then=Value("made")),
+        When(message__state=Message.State.FAILED, then=Value("failed")),
+        When(message__isnull=False, then=Value("waiting")),
+        When(verdict__in=(Verdict.ERROR, Verdict.EXISTS), then=F("verdict")),
+    ]
+    if batch.skip_owned:
+        whens.append(When(is_owned=True, then=Value("skipped")))
+    rest = {Import.State.CHECKED: F("verdict"), Import.State.CANCELLED: Value("cancelled")}.get(batch.state, Value("waiting"))
+    return rows.annotate(status=Case(*whens, default=rest, output_field=CharField()))
+
+
+def counts(batch: Import) -> dict[str, int]:
+    """How many rows have which status; all statuses are there."""
+    found = dict(with_status(batch).order_by().values_list("status").annotate(Count("pk")))
+    return {status: found.get(status, 0) for status in STATUSES}
+
+
+def sentence(row: ImportRow) -> str:
+    """What has become of a row, for a person; `row` comes from with_status with its change, message and softphone."""
+    match row.status:
+        case "error":
+            return " ".join(problem["message"] for problem in row.problems)
+        case "failed" | "cancelled":
+            return _why_not(row)
+        case "exists":
+            return " ".join([_("Already there.") if not row.notices else "", *_notices(row)]).strip()
+        case "skipped":
+            return _("Skipped: the person has a softphone already.")
+        case "waiting":
+            return _("Waiting for Audian.") if row.message is None else _("Waiting to be mailed.")
+        case "made":
+            return _("Done.")
+    return " ".join(_notices(row))
+
+
+def _notices(row: ImportRow) -> list[str]:
+    return [notice["message"] for notice in row.notices]
+
+
+def _why_not(row: ImportRow) -> str:
+    if row.change:
+        return _(row.change.error) if row.change.error else _("A newer wish took its place before it was sent.")
+    if row.message:
+        return row.message.error
+    return _("Cancelled before it was sent.")

@@ -1,0 +1,135 @@
+"""Excel workbooks (.xlsx): the text that each cell of the first sheet shows. Bombs are refused before anything is parsed."""
+
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, time, timedelta
+from typing import Any
+
+import openpyxl
+from django.utils.translation import gettext as _
+
+from softphones.imports.columns import MOST_COLUMNS
+
+MOST_UNZIPPED = 20 * 1024 * 1024
+MOST_RATIO = 200  # a sheet of text is packed to a tenth or so
+RATIO_COUNTS_FROM = 1024 * 1024
+MOST_PARTS = 500
+MOST_LINES = 50_000
+
+_ZEROS = re.compile(r"0{2,20}")
+
+
+class NoWorkbook(Exception):
+    """It can't be read; `str()` is a sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """A row that holds something: its number in the sheet, its cells, and what is wrong with which of them."""
+
+    number: int
+    cells: list[str] = field(repr=False)
+    faults: dict[int, str]
+
+
+def rows(file: bytes, notice: Callable[[str], object]) -> Iterator[SheetRow]:
+    """The rows of the first visible sheet. `notice` is told what somebody should know. Raises NoWorkbook."""
+    _refuse_bombs(file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about styles and the like, which are not read
+            found, computed = _read(file, data_only=False, notice=notice), None
+            if any(cell.data_type == "f" for _number, cells in found for cell in cells):
+                computed = dict(_read(file, data_only=True, notice=None))
+    except NoWorkbook:
+        raise
+    except Exception as error:  # openpyxl lets through whatever a damaged file makes it stumble over
+        raise NoWorkbook(_("This workbook is damaged or no .xlsx file. Save it anew as .xlsx, or as CSV.")) from error
+    for number, cells in found:
+        yield _row(number, cells, computed[number] if computed else cells)
+
+
+def _refuse_bombs(file: bytes) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(file)) as archive:
+            parts = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as error:
+        raise NoWorkbook(_("This workbook is damaged or cut off. Save it anew as .xlsx, or as CSV.")) from error
+    size = sum(part.file_size for part in parts)
+    too_dense = size > RATIO_COUNTS_FROM and size > MOST_RATIO * len(file)
+    if size > MOST_UNZIPPED or too_dense or len(parts) > MOST_PARTS:
+        raise NoWorkbook(_("This workbook unpacks to far more than a list of softphones. Copy the cells into a new one."))
+    names = {part.filename for part in parts}
+    if "[Content_Types].xml" not in names or not any(name.startswith("xl/") for name in names):
+        raise NoWorkbook(_("This is a zip archive but no Excel workbook. Save the spreadsheet as .xlsx or CSV."))
+
+
+def _read(file: bytes, *, data_only: bool, notice: Callable[[str], object] | None) -> list[tuple[int, tuple]]:
+    book = openpyxl.load_workbook(io.BytesIO(file), read_only=True, data_only=data_only, keep_links=False)
+    try:
+        sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        if not sheets:
+            raise NoWorkbook(_("This workbook has no sheet that can be seen."))
+        sheet = sheets[0]
+        if notice and len(sheets) > 1:
+            notice(_("Only the first sheet was read: %(name)s.") % {"name": sheet.title[:60]})
+        sheet.reset_dimensions()  # what the file says of its size may be wrong
+        return list(_filled(sheet))
+    finally:
+        book.close()
+
+
+def _filled(sheet) -> Iterator[tuple[int, tuple]]:
+    previous = None
+    for number, cells in enumerate(sheet.iter_rows(max_col=MOST_COLUMNS + 1), 1):
+        if number > MOST_LINES:
+            raise NoWorkbook(_("The sheet goes down too far. Delete the empty rows between its rows, and those below."))
+        if cells is previous:
+            continue  # the stand-in for a row that is not there
+        previous = cells
+        if any(cell.value not in (None, "") for cell in cells):
+            yield number, cells
+
+
+def _row(number: int, cells: tuple, computed: tuple) -> SheetRow:
+    texts, faults = [], {}
+    for place, (cell, result) in enumerate(zip(cells, computed, strict=True)):
+        text, fault = _text(cell, result)
+        texts.append(text)
+        if fault:
+            faults[place] = fault
+    while texts and not texts[-1] and len(texts) - 1 not in faults:
+        texts.pop()
+    return SheetRow(number, texts, faults)
+
+
+def _text(cell, result) -> tuple[str, str]:
+    """What a cell shows, and what is wrong with it."""
+    if cell.data_type == "f" and result.value is None:
+        return "", _("A formula without a result stands here. Write the text itself, or save the file once in Excel.")
+    if result.data_type == "e":
+        return "", _("The formula here ends in an error (%(error)s). Write the text itself.") % {
+            "error": str(result.value)[:20]
+        }
+    value = result.value
+    if isinstance(value, (date, time, timedelta)):
+        return "", _("Excel made a date or time of this. Format the cell as text, and write it anew.")
+    return _written(value, getattr(result, "number_format", None)), ""
+
+
+def _written(value: Any, number_format: str | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int):
+        # The format that people give a column of extensions to keep its zeros.
+        zeros = number_format if number_format and _ZEROS.fullmatch(number_format) else ""
+        return str(value).zfill(len(zeros))
+    return str(value)

@@ -1,0 +1,134 @@
+"""The softphones of an account as its staff look for them: filters, orders, and what is wrong as a whole.
+
+Each filter and order has an index, so that a page costs the same for 100 and for 100,000 softphones.
+"""
+
+from dataclasses import dataclass
+
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+
+from softphones import changes, paging, search
+from softphones.models import Account, Change, Pause, Softphone, SyncRun
+
+State = Change.State
+#: What `order` may be: the column to page by. A minus in front turns it round.
+ORDERS = {"name": "name", "number": "caller_id_number", "seen": "last_seen"}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which softphones to show; "" shows all. `text` are beginnings of words, as everywhere.
+
+    `state`: enabled, disabled, gone ("" shows those that are not gone). `owner`: has, none, dangling (somebody whom
+    Audian does not have). `connected`, as last seen: yes, no, unknown. `trouble`: unsynced (a change has not arrived),
+    failed (the newest one did not), fault.
+    """
+
+    text: str = ""
+    state: str = ""
+    owner: str = ""
+    connected: str = ""
+    trouble: str = ""
+
+    def __bool__(self) -> bool:
+        return self != Filter()
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """`paused`: changes wait. `failed`: the newest look at Audian, if it came to nothing; `read` the last that did not.
+    `held`: it would remove more than the guard allows. `charges`: somebody has to accept or decline them."""
+
+    paused: Pause | None
+    failed: SyncRun | None
+    read: SyncRun | None
+    held: SyncRun | None
+    charges: bool
+
+
+def page(account: Account, filter: Filter, *, order: str = "name", **marks: str) -> tuple[paging.Page, bool]:
+    """One page of them (`marks`: after, before), and whether the search found more than it tells."""
+    rows, capped = softphones(account, filter)
+    column = ORDERS.get(order.removeprefix("-"), "name")
+    rows = rows.select_related("owner").defer("password")
+    return paging.page_by(column, rows, descending=order.startswith("-"), **marks), capped
+
+
+def softphones(account: Account, filter: Filter) -> tuple[QuerySet[Softphone], bool]:
+    """The account's softphones that pass the filter, in no order, and whether the search found more than it tells."""
+    rows = Softphone.objects.filter(account=account)
+    rows = rows.filter(gone_at__isnull=False) if filter.state == "gone" else rows.present()
+    if filter.state in ("enabled", "disabled"):
+        rows = rows.filter(enabled=filter.state == "enabled")
+    if filter.owner:
+        rows = rows.filter(_OWNERS[filter.owner])
+    if filter.connected:
+        rows = rows.filter(registered={"yes": True, "no": False, "unknown": None}[filter.connected])
+    if filter.trouble:
+        rows = rows.filter(_troubled(account, filter.trouble))
+    return _found(account, rows, filter)
+
+
+_OWNERS = {
+    "has": Q(owner__isnull=False, owner__gone_at=None),
+    "none": Q(owner=None, owner_audian_id=""),
+    "dangling": Q(owner=None) & ~Q(owner_audian_id="") | Q(owner__gone_at__isnull=False),
+}
+
+
+def _troubled(account: Account, trouble: str) -> Q:
+    if trouble == "fault":
+        return ~Q(fault="")
+    return Q(pk__in=unsynced(account) if trouble == "unsynced" else failed(account))
+
+
+def unsynced(account: Account) -> QuerySet:
+    """The softphones with a change that has not come to its end."""
+    return Change.objects.filter(account=account, state__in=Change.UNFINISHED).values("softphone")
+
+
+def failed(account: Account) -> QuerySet:
+    """The softphones whose newest change failed."""
+    newer = Change.objects.filter(account=account, softphone=OuterRef("softphone"), pk__gt=OuterRef("pk"))
+    newer = newer.exclude(Change.NOTHING)
+    return Change.objects.filter(~Exists(newer), account=account, state=State.FAILED).values("softphone")
+
+
+def _found(account: Account, rows: QuerySet[Softphone], filter: Filter) -> tuple[QuerySet[Softphone], bool]:
+    if not filter.text:
+        return rows, False
+    if filter.state == "gone":  # the word index knows only what is there
+        return rows.filter(name__icontains=filter.text), False
+    found = search.find(account=account, text=filter.text)
+    some = rows.filter(Q(owner__in=found.owners) | Q(pk__in=found.softphones))
+    return search.with_words(some, filter.text), found.capped
+
+
+def trouble(account: Account) -> Trouble:
+    """What is wrong with the account as a whole."""
+    newest = _runs(account).exclude(state=SyncRun.State.RUNNING).first()
+    read = last_read(account)
+    return Trouble(
+        paused=changes.paused(account),
+        failed=newest if newest and newest.state == SyncRun.State.FAILED else None,
+        read=read,
+        held=read if read and read.state == SyncRun.State.HELD else None,
+        charges=Change.objects.filter(account=account, state=State.HELD).exists(),
+    )
+
+
+def open_changes(rows: list[Softphone]) -> dict[int, Change]:
+    """The newest change of each of these softphones, by the softphone's primary key, where it has not arrived."""
+    asked = Change.objects.filter(softphone__in=rows).exclude(Change.NOTHING)
+    newest = asked.values("softphone").annotate(newest=Max("pk")).values("newest")
+    found = Change.objects.filter(pk__in=newest, state__in=(*Change.UNFINISHED, State.FAILED)).defer("password")
+    return {change.softphone_id: change for change in found}
+
+
+def last_read(account: Account) -> SyncRun | None:
+    """The newest look at Audian that read everything, whether its removals are held or not."""
+    return _runs(account).filter(state__in=(SyncRun.State.HELD, SyncRun.State.COMPLETE)).first()
+
+
+def _runs(account: Account) -> QuerySet[SyncRun]:
+    return SyncRun.objects.filter(account=account).order_by("-started_at")

@@ -1,0 +1,8 @@
+"""Addresses as people see them who need not know them."""
+
+from django import template
+
+from softphones.mail import masked
+
+register = template.Library()
+register.filter("masked", masked)

@@ -1,0 +1,86 @@
+"""People who left while a phone of theirs still works, closing their phones, and who stands behind an owner."""
+
+from django.contrib import messages
+from django.http import Http404
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from softphones import helpdesk
+from softphones.access import CLOSE, FIND, STAND_BEHIND, account_for, acts_on, owner_of_account, refuse_if_of_staff
+from softphones.audit import client_ip
+from softphones.forms import ConfirmPersonForm, ReasonForm
+from softphones.people import holds
+from softphones.views.helpdesk_page import address_of_page
+
+
+@never_cache
+@require_safe
+def leavers(request, slug):
+    account = account_for(request, slug, FIND)
+    found = [
+        (leaver, address_of_page(account, leaver.owner, leaver.phones), acts_on(request.user, account, leaver.owner))
+        for leaver in helpdesk.leaving(account)
+    ]
+    context = {"account": account, "here": slug, "part": "people", "leavers": found}
+    return render(request, "helpdesk/leavers.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def close(request, slug, audian_id):
+    """Close the phones of somebody who left, or is leaving; says first what that ends."""
+    account = account_for(request, slug, CLOSE)
+    leaver = helpdesk.one_leaving(account, audian_id)
+    if leaver is None or not leaver.phones:
+        raise Http404
+    refuse_if_of_staff(request.user, account, leaver.owner, CLOSE)
+    form = ReasonForm(request.POST or None)
+    back = address_of_page(account, leaver.owner, leaver.phones)
+    if form.is_valid():
+        asked = {"by": request.user, "ip": client_ip(request), "now": timezone.now()}
+        closed, ended = helpdesk.close(leaver=leaver, **form.cleaned_data, **asked)
+        messages.success(request, _closed(closed, ended))
+        return redirect(back)
+    now = timezone.now()
+    phones = [(phone, helpdesk.cuts(phone, now)) for phone in leaver.phones]
+    context = {"account": account, "here": slug, "part": "people", "leaver": leaver, "phones": phones}
+    return render(request, "helpdesk/close.html", context | {"form": form, "back": back})
+
+
+@never_cache
+@require_POST
+def confirm(request, slug, pk):
+    """Let the person who has the owner's address be this owner; with new passwords, unless they are the one as before."""
+    owner = owner_of_account(request, slug, pk, STAND_BEHIND)
+    form = ConfirmPersonForm(request.POST)
+    new_passwords = form.is_valid() and form.cleaned_data["reset"]
+    asked = {"owner": owner, "by": request.user, "ip": client_ip(request), "now": timezone.now()}
+    try:
+        user = helpdesk.confirm_person(**asked, new_passwords=new_passwords)
+    except (holds.NotYours, holds.NotPossible) as reason:
+        messages.error(request, str(reason))
+        return redirect("person", slug, pk)
+    said = _("%(person)s is confirmed.") if user else _("Whoever proves the address of %(person)s next is let in.")
+    messages.success(request, said % {"person": owner})
+    return redirect("person", slug, pk)
+
+
+@never_cache
+@require_POST
+def unlink(request, slug, pk):
+    owner = owner_of_account(request, slug, pk, STAND_BEHIND)
+    form = ReasonForm(request.POST)
+    reason = form.cleaned_data["reason"] if form.is_valid() else ""
+    holds.unlink(owner=owner, by=request.user, reason=reason, ip=client_ip(request), now=timezone.now())
+    messages.success(request, _("Nobody is linked to %(person)s any more.") % {"person": owner})
+    return redirect("person", slug, pk)
+
+
+def _closed(closed, ended):
+    phones = ngettext("%(count)d phone is being closed.", "%(count)d phones are being closed.", closed) % {"count": closed}
+    sessions = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", ended) % {"count": ended}
+    return f"{phones} {sessions}" if ended else phones

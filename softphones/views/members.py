@@ -1,0 +1,60 @@
+"""Who has which role in the account."""
+
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from softphones import audit, members, paging
+from softphones.access import MEMBERS, account_for
+from softphones.models import Membership
+from softphones.staff_forms import MembersForm, RoleForm
+
+
+@never_cache
+@require_safe
+def listed(request, slug):
+    account = account_for(request, slug, MEMBERS)
+    form = MembersForm(request.GET)
+    found = members.members(account, **form.asked())
+    marks = {name: request.GET.get(name, "") for name in ("after", "before")}
+    context = {
+        "account": account,
+        "here": slug,
+        "part": "members",
+        "form": form,
+        "page": paging.page_by("address", found, **marks),
+        "query": urlencode(form.asked()),
+    }
+    return render(request, "staff/members.html#list" if request.htmx else "staff/members.html", context)
+
+
+@require_POST
+def change_role(request, slug, pk):
+    account = account_for(request, slug, MEMBERS)
+    membership = get_object_or_404(Membership, account=account, pk=pk)
+    form = RoleForm(request.POST)
+    if form.is_valid():
+        done = _("%(who)s is now %(role)s.") % {"who": membership.user, "role": form.name()}
+        _act(request, members.change_role, done, membership, role=form.cleaned_data["role"])
+    return redirect("members", slug)
+
+
+@require_POST
+def remove(request, slug, pk):
+    account = account_for(request, slug, MEMBERS)
+    membership = get_object_or_404(Membership, account=account, pk=pk)
+    _act(request, members.remove, _("%(who)s has no access any more.") % {"who": membership.user}, membership)
+    return redirect("members", slug)
+
+
+def _act(request, act, done, membership, **values):
+    try:
+        act(membership=membership, by=request.user, ip=audit.client_ip(request), now=timezone.now(), **values)
+    except members.NotAllowed as reason:
+        messages.error(request, str(reason))
+    else:
+        messages.success(request, done)

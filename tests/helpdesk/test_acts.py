@@ -1,0 +1,196 @@
+"""What helpdesk does to a phone, once however often a button is pressed."""
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail as outbox
+from django.utils import timezone
+
+from softphones import changes, mail, setup_links
+from softphones.models import AuditEvent, Change, Message, SetupLink, Softphone
+from tests.helpdesk.conftest import PASSWORD
+from tests.pages.conftest import HTMX, soup, words
+from tests.staffing import staff_browser
+
+
+@pytest.fixture
+def act(helpdesk, alices_phone):
+    """Press a button: `act("reset", key="a")`."""
+
+    def press(name, client=helpdesk, **data):
+        return client.post(f"/acme/softphones/{alices_phone.pk}/{name}/", data, follow=True)
+
+    return press
+
+
+def again(row):
+    row.refresh_from_db()
+    return row
+
+
+def mails_to(address: str) -> list[str]:
+    mail.send_due(timezone.now())
+    return [each.subject for each in outbox.outbox if each.to == [address]]
+
+
+class TestSendingTheLink:
+    def test_it_goes_to_the_stored_address_and_nothing_stops(self, act, sandbox, alices_phone, password_at_audian):
+        before = password_at_audian(alices_phone)
+        assert "The set-up link goes to a•••e@acme.example." in words(act("send", to="mallory@evil.example"))
+        mail.send_due(timezone.now())
+        [sent] = outbox.outbox
+        assert sent.to == ["alice@acme.example"]
+        assert f"/softphones/{alices_phone.pk}/" in sent.body
+        assert "/s/" not in sent.body
+        assert password_at_audian(alices_phone) == before
+        assert again(alices_phone).password == before
+        assert not Change.objects.exists()
+
+    def test_pressed_twice_it_is_one_mail_but_a_minute_later_another(self, act, time_machine_at):
+        act("send")
+        assert "One mail is enough." in words(act("send"))
+        assert len(mails_to("alice@acme.example")) == 1
+        assert "One mail is enough." in words(act("send"))
+        with time_machine_at(timezone.now() + timedelta(seconds=61)):
+            act("send")
+            assert len(mails_to("alice@acme.example")) == 2
+
+    def test_it_is_on_record(self, act, helpdesk):
+        act("send")
+        event = AuditEvent.objects.get(act="mail:asked")
+        assert (event.actor, event.target_label) == (helpdesk.user, "Alice's laptop")
+
+
+class TestResetting:
+    def test_the_page_says_first_what_it_cuts(self, helpdesk, alices_phone):
+        since, now = timezone.now() - timedelta(hours=2), timezone.now()
+        Softphone.objects.filter(pk=alices_phone.pk).update(
+            registered=True, registered_since=since, registered_agent="Zoiper v5.6.4", seen_at=now
+        )
+        page = words(helpdesk.get(f"/acme/softphones/{alices_phone.pk}/reset/"))
+        assert "This disconnects Zoiper v5.6.4, connected since" in page
+        assert not Change.objects.exists()
+
+    def test_double_clicked_it_is_one_reset(self, act, audian_is_told, sandbox):
+        act("reset", key="one")
+        act("reset", key="one")
+        audian_is_told()
+        act("reset", key="one")
+        assert Change.objects.count() == 1
+        assert Change.objects.get().state == "done"
+
+    def test_audian_gets_a_new_secret_that_staff_never_see(
+        self, act, helpdesk, alices_phone, audian_is_told, password_at_audian, caplog
+    ):
+        pages = [act("reset", key="one", reason="Ticket 4711").text]
+        audian_is_told()
+        new = password_at_audian(alices_phone)
+        assert new != PASSWORD
+        assert again(alices_phone).password == new
+        pages.append(helpdesk.get(f"/acme/people/{alices_phone.owner_id}/").text)
+        mails_to("alice@acme.example")
+        told = [*pages, caplog.text, *(each.body for each in outbox.outbox), str(list(AuditEvent.objects.values()))]
+        assert not [text for text in told if new in text or PASSWORD in text]
+
+    def test_the_person_is_mailed_only_once_audian_has_it(self, act, audian_is_told):
+        act("reset", key="one")
+        assert mails_to("alice@acme.example") == []
+        audian_is_told()
+        assert Message.objects.get().kind == Message.Kind.NEW_PASSWORD
+        assert len(mails_to("alice@acme.example")) == 1
+
+    def test_meanwhile_the_old_password_and_links_are_gone(self, act, alice, alices_phone, signed_in):
+        drawn = setup_links.draw(softphone=alices_phone, user=alice, ip=None, now=timezone.now())
+        act("reset", key="one")
+        assert again(alices_phone).password is None
+        assert setup_links.look(token=drawn.token, now=timezone.now()) == "dead"
+        assert PASSWORD not in signed_in(alice).post(f"/softphones/{alices_phone.pk}/password/", follow=True).text
+
+    def test_a_colleague_has_to_wait_two_minutes(self, act, account, audian_is_told, time_machine_at):
+        act("reset", key="one")
+        audian_is_told()
+        carl = staff_browser(account, "helpdesk", "carl@acme.example", name="Carl")
+        assert "Helen Desk has just reset this password." in words(act("reset", carl, key="two"))
+        assert Change.objects.count() == 1
+        assert AuditEvent.objects.get(outcome="refused").actor == carl.user
+        with time_machine_at(timezone.now() + timedelta(seconds=121)):
+            act("reset", carl, key="three")
+        assert Change.objects.count() == 2
+
+    def test_nobody_resets_more_than_so_many_an_hour(self, helpdesk, account, plant, settings):
+        settings.SIGN_IN_LIMITS = settings.SIGN_IN_LIMITS | {"reset_agent": (2, 180)}
+        phones = [plant(None, f"Phone {number}", f"user_{number}") for number in range(3)]
+        for phone in phones:
+            answer = helpdesk.post(f"/acme/softphones/{phone.pk}/reset/", {"key": "a" + str(phone.pk)})
+        assert "Ask a colleague." in words(answer)
+        assert Change.objects.count() == 2
+
+    def test_the_page_follows_to_the_phone_that_connects_again(
+        self, act, helpdesk, sandbox, alice, alices_phone, audian_is_told
+    ):
+        sandbox.register(alices_phone.audian_id)
+        act("reset", key="one")
+        assert steps(helpdesk, alices_phone) == ["next", "later", "later", "later"]
+        audian_is_told()
+        sandbox.unregister(alices_phone.audian_id)
+        assert steps(helpdesk, alices_phone) == ["done", "done", "next", "later"]
+        drawn = setup_links.draw(softphone=again(alices_phone), user=alice, ip=None, now=timezone.now())
+        assert setup_links.fetch_by_app(token=drawn.token, ip="203.0.113.1", agent="Zoiper", now=timezone.now())
+        assert steps(helpdesk, alices_phone) == ["done", "done", "done", "next"]
+        sandbox.register(alices_phone.audian_id, at=timezone.now().timestamp())
+        assert steps(helpdesk, alices_phone) == ["done", "done", "done", "done"]
+
+
+def steps(client, phone) -> list[str]:
+    page = client.get(f"/acme/people/{phone.owner_id}/")
+    address = soup(page).select_one(".now")["hx-get"]
+    client.get(address, headers=HTMX)
+    return [each["class"][0] for each in soup(client.get(address, headers=HTMX)).select(".way li")]
+
+
+class TestSwitching:
+    def test_off_says_what_it_cuts_and_on_needs_no_question(self, act, helpdesk, sandbox, alices_phone, audian_is_told):
+        assert "no app is connected with it now" in words(helpdesk.get(f"/acme/softphones/{alices_phone.pk}/off/"))
+        act("off", key="one")
+        audian_is_told()
+        assert sandbox.device(alices_phone.audian_id)["enabled"] is False
+        assert "Switch on" in words(helpdesk.get(f"/acme/people/{alices_phone.owner_id}/"))
+        act("on", key="two")
+        audian_is_told()
+        assert sandbox.device(alices_phone.audian_id)["enabled"] is True
+
+    def test_off_ends_links(self, act, alice, alices_phone):
+        setup_links.draw(softphone=alices_phone, user=alice, ip=None, now=timezone.now())
+        act("off", key="one")
+        assert not SetupLink.objects.filter(revoked_at=None).exists()
+
+
+def test_links_are_revoked_and_that_is_on_record(act, helpdesk, alice, alices_phone):
+    page = f"/acme/people/{alices_phone.owner_id}/"
+    assert "Revoke" not in words(helpdesk.get(page))
+    setup_links.draw(softphone=alices_phone, user=alice, ip=None, now=timezone.now())
+    assert "Revoke 1 link" in words(helpdesk.get(page))
+    assert "1 set-up link was ended." in words(act("links/revoke"))
+    assert not SetupLink.objects.filter(revoked_at=None).exists()
+    assert AuditEvent.objects.get(act="link:revoked").actor == helpdesk.user
+
+
+def test_a_phone_that_is_being_deleted_is_left_alone(act, helpdesk, alices_phone):
+    changes.delete(softphone=alices_phone, by=None, now=timezone.now())
+    assert "This softphone is being deleted." in words(act("reset", key="one"))
+    assert "This softphone is being deleted." in words(act("on", key="two"))
+
+
+def test_what_failed_is_said_and_leads_to_trying_again(helpdesk, alices_phone, audian_is_told):
+    seen = {"name": "What it was never called"}
+    change = changes.update(softphone=alices_phone, values={"name": "New"}, seen=seen, by=helpdesk.user, now=timezone.now())
+    audian_is_told()
+    assert again(change).state == "failed"
+    page = soup(helpdesk.get(f"/acme/people/{alices_phone.owner_id}/"))
+    assert change.error in words(page)
+    assert page.select_one(f"a[href='/acme/changes/{change.pk}/']")
+
+
+@pytest.mark.parametrize("name", ["send", "on", "links/revoke"])
+def test_looking_at_an_acts_address_does_nothing(helpdesk, alices_phone, name):
+    assert helpdesk.get(f"/acme/softphones/{alices_phone.pk}/{name}/").status_code == 405

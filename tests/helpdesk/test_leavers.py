@@ -1,0 +1,108 @@
+"""People who left while a phone of theirs still works, and closing what they leave."""
+
+import pytest
+from django.utils import timezone
+
+from softphones import helpdesk as room
+from softphones.models import AuditEvent, Change, Owner, Softphone
+from tests.factories import make_owner, make_softphone
+from tests.helpdesk.conftest import PASSWORD
+from tests.pages.conftest import soup, words
+
+
+def again(row):
+    row.refresh_from_db()
+    return row
+
+
+@pytest.fixture
+def alice_has_left(alices_owner, alices_phone):
+    Owner.objects.filter(pk=alices_owner.pk).update(enabled=False)
+    return again(alices_owner)
+
+
+def test_disabled_gone_and_dangling_count_while_a_phone_works(account, alices_phone):
+    assert not room.leavers(account).exists()
+    off = make_softphone(account, make_owner(account, name="Off", enabled=False), name="1 off")
+    gone = make_softphone(account, make_owner(account, name="Gone", gone_at=timezone.now()), name="2 gone")
+    dangling = make_softphone(account, name="3 dangling", owner_audian_id="f" * 32)
+    second = make_softphone(account, name="4 dangling too", owner_audian_id="f" * 32)
+    make_softphone(account, name="nobody's")
+    make_softphone(account, off.owner, name="switched off", enabled=False)
+    make_softphone(account, off.owner, name="gone", gone_at=timezone.now())
+    make_softphone(account, off.owner, name="never made", audian_id=None)
+    assert set(room.leavers(account)) == {off, gone, dangling, second}
+    assert room.people_leaving(account) == 3
+
+
+def test_the_list_names_them_and_why(helpdesk, account, alice_has_left):
+    make_softphone(account, name="Somebody's phone", owner_audian_id="f" * 32)
+    rows = [words(row) for row in soup(helpdesk.get("/acme/leavers/")).select(".leaver")]
+    assert sorted(rows) == [
+        "Alice Smith switched off at Audian · 1 phone still works Close their phones…",
+        "Somebody's phone names a person whom Audian does not have · 1 phone still works Close their phones…",
+    ]
+
+
+def test_nobody_left_says_so(helpdesk, alices_phone):
+    assert "Nobody left a phone behind" in words(helpdesk.get("/acme/leavers/"))
+
+
+def test_closing_says_first_what_it_ends(helpdesk, alice_has_left):
+    page = helpdesk.get(f"/acme/leavers/{alice_has_left.audian_id}/close/")
+    assert "Close the phones of Alice Smith?" in words(page)
+    assert "Alice's laptop" in words(page)
+    assert "They are signed out of the portal everywhere." in words(page)
+    assert not Change.objects.exists()
+
+
+def test_closing_ends_phones_passwords_links_and_sessions(
+    helpdesk, signed_in, alice, alice_has_left, alices_phone, audian_is_told, sandbox
+):
+    browser = signed_in(alice)
+    assert browser.get("/").status_code == 200
+    data = {"key": "one", "reason": "Left"}
+    done = helpdesk.post(f"/acme/leavers/{alice_has_left.audian_id}/close/", data, follow=True)
+    assert "1 phone is being closed. 1 session was ended." in words(done)
+    assert browser.get("/").status_code == 302
+    assert helpdesk.get("/acme/people/").status_code == 200
+    audian_is_told()
+    device = sandbox.device(alices_phone.audian_id)
+    assert device["enabled"] is False
+    assert device["sip"]["password"] != PASSWORD
+    assert not room.leavers(alices_phone.account).exists()
+    event = AuditEvent.objects.get(act="person:closed")
+    assert (event.actor, event.reason, event.data["count"]) == (helpdesk.user, "Left", 1)
+
+
+def test_closing_twice_by_accident_happens_once(helpdesk, alice_has_left, alices_phone, audian_is_told):
+    for _press in range(2):
+        helpdesk.post(f"/acme/leavers/{alice_has_left.audian_id}/close/", {"key": "one"})
+        audian_is_told()
+    assert Change.objects.filter(softphone=alices_phone).count() == 2
+    assert AuditEvent.objects.filter(act="person:closed").count() == 1
+
+
+def test_nobody_is_mailed_about_the_password_of_a_closed_phone(
+    helpdesk, account, alices_owner, alices_phone, audian_is_told, mailoutbox
+):
+    helpdesk.post(f"/acme/leavers/{alices_owner.audian_id}/close/", {"key": "one"})
+    audian_is_told()
+    assert not alices_phone.messages.exists()
+
+
+def test_phones_of_a_person_unknown_at_audian_are_closed_too(helpdesk, plant, audian_is_told, sandbox):
+    phone = plant(None, owner_id="f" * 32)
+    assert phone.owner is None
+    page = soup(helpdesk.get(f"/acme/softphones/{phone.pk}/"))
+    address = page.select_one(".note.bad a")["href"]
+    helpdesk.post(address, {"key": "one"})
+    audian_is_told()
+    assert sandbox.device(phone.audian_id)["enabled"] is False
+
+
+def test_a_person_without_phones_has_nothing_to_close(helpdesk, account):
+    owner = make_owner(account, enabled=False)
+    assert helpdesk.get(f"/acme/leavers/{owner.audian_id}/close/").status_code == 404
+    assert helpdesk.get("/acme/leavers/unknown/close/").status_code == 404
+    assert Softphone.objects.count() == 0

@@ -1,0 +1,126 @@
+"""A person's page: their phones as they are now, what was done, what was mailed."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from django.core import mail as outbox
+from django.utils import timezone
+
+from softphones import mail
+from softphones.models import AuditEvent
+from tests.factories import make_owner, make_softphone, make_user
+from tests.helpdesk.conftest import PASSWORD
+from tests.pages.conftest import HTMX, soup, words
+
+
+@pytest.fixture
+def page(helpdesk, alices_owner, alices_phone):
+    return lambda: helpdesk.get(f"/acme/people/{alices_owner.pk}/")
+
+
+def state(client, phone, shown=""):
+    looking = soup(client.get(f"/acme/people/{phone.owner_id}/")).select_one(".now")["hx-get"].partition("looking=")[2]
+    return client.get(f"/acme/softphones/{phone.pk}/state/?looking={looking.partition('&')[0]}&shown={shown}", headers=HTMX)
+
+
+def watched(client, phone, *, until: str) -> str:
+    """What the page says once it says this; it looks again every half second."""
+    for _look in range(20):
+        said = words(state(client, phone))
+        if until in said:
+            return said
+        time.sleep(0.5)
+    raise AssertionError(f"It never said {until}: {said}")
+
+
+def test_it_names_the_person_masks_the_address_and_has_one_blue_button(page):
+    shown = soup(page())
+    assert words(shown.h1) == "Alice Smith"
+    assert "Extension 1001 · a•••e@acme.example" in words(shown.main)
+    assert "alice@acme.example" not in page().text
+    assert [words(each) for each in shown.select("main .main")] == ["Send set-up link"]
+
+
+def test_nothing_of_a_password_is_on_it(page):
+    assert PASSWORD not in page().text
+
+
+def test_a_phone_says_in_one_sentence_what_it_did(helpdesk, sandbox, alices_phone, settings):
+    settings.LIGHT_ONE_EVERY = 0.5
+    began = timezone.now() - timedelta(hours=2)
+    sandbox.register(alices_phone.audian_id, user_agent="Zoiper v5.6.4", at=began.timestamp())
+    assert watched(helpdesk, alices_phone, until="Connected since").startswith("Connected Connected since")
+    sandbox.unregister(alices_phone.audian_id)
+    lost = watched(helpdesk, alices_phone, until="Not connected")
+    assert "Connected for 2 hours from 203.0.113.50 (Zoiper v5.6.4), then stopped" in lost
+    assert "Most likely the app was closed, or the device lost its network." in lost
+
+
+def test_a_state_that_is_shown_already_is_not_sent_again(helpdesk, sandbox, alices_phone):
+    first = state(helpdesk, alices_phone)
+    shown = soup(first).select_one(".now")["hx-get"].rpartition("shown=")[2]
+    assert first.headers["HX-Trigger"] == '{"phone-changed": {}}'
+    assert state(helpdesk, alices_phone, shown).status_code == 204
+    sandbox.register(alices_phone.audian_id)
+    assert state(helpdesk, alices_phone, shown).status_code == 200
+
+
+def test_a_page_that_was_left_open_stops_looking(helpdesk, alices_phone, time_machine_at):
+    path = soup(helpdesk.get(f"/acme/people/{alices_phone.owner_id}/")).select_one(".now")["hx-get"]
+    with time_machine_at(timezone.now() + timedelta(minutes=16)):
+        stopped = helpdesk.get(path, headers=HTMX)
+    assert "We stopped looking. Look again" in words(stopped)
+    assert "hx-trigger" not in stopped.text
+
+
+def test_mails_say_how_far_they_came(helpdesk, page, alices_phone):
+    helpdesk.post(f"/acme/softphones/{alices_phone.pk}/send/")
+    assert "Set-up link · a•••e@acme.example · waiting to be sent" in words(page())
+    mail.send_due(timezone.now())
+    assert "accepted by the mail server" in words(page())
+    assert "not opened" in words(page())
+    mail.came_to_set_up(softphone=alices_phone, now=timezone.now())
+    assert "not opened" not in words(page())
+    assert outbox.outbox[-1].to == ["alice@acme.example"]
+
+
+def test_who_did_what_is_told(helpdesk, page, alices_phone):
+    helpdesk.post(f"/acme/softphones/{alices_phone.pk}/reset/", {"reason": "Ticket 4711", "key": "a"})
+    assert "Helen Desk asked for a new password for Alice's laptop — “Ticket 4711”" in words(page())
+
+
+def test_somebody_without_a_phone_has_a_page_too(helpdesk, account):
+    owner = make_owner(account, name="Ines Smithson")
+    assert "No softphone" in words(helpdesk.get(f"/acme/people/{owner.pk}/"))
+
+
+def test_a_phone_of_nobody_has_a_page_and_one_of_somebody_leads_to_theirs(helpdesk, account, alices_phone):
+    lone = make_softphone(account, name="Meeting room")
+    assert words(soup(helpdesk.get(f"/acme/softphones/{lone.pk}/")).h1) == "Meeting room"
+    led = helpdesk.get(f"/acme/softphones/{alices_phone.pk}/")["Location"]
+    assert led == f"/acme/people/{alices_phone.owner_id}/#phone-{alices_phone.pk}"
+
+
+def test_why_no_link_can_be_sent_is_said(helpdesk, account, plant):
+    owner = make_owner(account, "", name="Nora Mailless")
+    phone = plant(owner, username="user_nora")
+    shown = words(helpdesk.get(f"/acme/people/{owner.pk}/"))
+    assert "No link can be sent: Audian has no e-mail address for Nora Mailless." in shown
+    assert "Send set-up link" not in shown
+    answer = helpdesk.post(f"/acme/softphones/{phone.pk}/send/", follow=True)
+    assert "Audian has no e-mail address for Nora Mailless." in words(answer)
+    assert not AuditEvent.objects.filter(act="mail:asked").exists()
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_helpdesk_does_not_touch_what_belongs_to_staff_but_an_admin_does(helpdesk, admin, account, plant, linked):
+    carl = make_user("carl@acme.example", account=account, role="helpdesk", name="Carl")
+    phone = plant(make_owner(account, "carl@acme.example", user=carl if linked else None, name="Carl"))
+    page = helpdesk.get(f"/acme/people/{phone.owner_id}/")
+    assert "Only an administrator changes their phones." in words(page)
+    assert not soup(page).select("main button, main a.button")
+    for act in ("send", "reset", "off", "on", "links/revoke"):
+        assert helpdesk.post(f"/acme/softphones/{phone.pk}/{act}/").status_code == 404, act
+    assert helpdesk.post(f"/acme/leavers/{phone.owner.audian_id}/close/").status_code == 404
+    assert admin.post(f"/acme/softphones/{phone.pk}/off/", {"key": "a"}).status_code == 302

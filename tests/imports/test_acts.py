@@ -1,0 +1,132 @@
+"""Acts on a selection, undoing an import, and telling people: the same machine."""
+
+import pytest
+from django.utils import timezone
+
+from softphones import imports
+from softphones.models import Change, Import, Message, Softphone
+from tests.factories import make_account, make_softphone
+from tests.imports.conftest import again, said, softphones_of, verdicts
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Kind = Import.Kind
+
+
+@pytest.fixture
+def act(account, admin):
+    return lambda kind, phones: imports.act_on(account=account, softphones=phones, kind=kind, by=admin, now=timezone.now())
+
+
+@pytest.fixture
+def phones(plant):
+    return [plant(f"Phone {number}", f"user_{number}") for number in range(3)]
+
+
+def test_disabling_a_selection(act, phones, start, send, sandbox):
+    batch = act(Kind.DISABLE, phones)
+    assert (batch.will, Change.objects.count()) == (3, 0)
+    start(batch)
+    send()
+    assert {device["enabled"] for device in softphones_of(sandbox)} == {False}
+    assert imports.counts(batch)["made"] == 3
+    assert act(Kind.DISABLE, phones).will == 0
+
+
+def test_new_passwords_for_a_selection(act, phones, start, send, sandbox):
+    before = {device["id"]: device["sip"]["password"] for device in softphones_of(sandbox)}
+    start(act(Kind.RESET, phones))
+    send()
+    assert all(before[device["id"]] != device["sip"]["password"] for device in softphones_of(sandbox))
+
+
+def test_more_than_ten_want_the_number_typed(account, act, start, sandbox):
+    phones = [make_softphone(account) for _number in range(11)]
+    batch = act(Kind.DELETE, phones)
+    assert imports.summary(batch).has_to_type
+    with pytest.raises(imports.NotPossible, match="11"):
+        start(batch)
+    with pytest.raises(imports.NotPossible, match="11"):
+        start(batch, typed=10)
+    start(batch, typed=11)
+    assert Change.objects.filter(kind="delete").count() == 11
+
+
+def test_the_preview_counts_who_is_connected(act, phones, sandbox):
+    sandbox.register(phones[0].audian_id)
+    assert imports.summary(act(Kind.RESET, phones)).connected == 1
+    assert imports.summary(act(Kind.ENABLE, phones)).connected == 0
+
+
+def test_a_softphone_of_another_account_is_never_touched(act, phones):
+    theirs = make_softphone(make_account())
+    assert act(Kind.DELETE, [*phones, theirs]).will == 3
+
+
+def test_what_is_just_being_deleted_is_an_error(act, phones, start, admin):
+    start(act(Kind.DELETE, phones[:1]))
+    batch = act(Kind.RESET, phones)
+    assert (batch.will, batch.errors) == (2, 1)
+    assert "deleted" in said(batch)[0][2]
+
+
+def test_links_are_mailed_to_those_who_have_an_address(account, act, start, alice, phones):
+    hers = make_softphone(account, alice)
+    batch = act(Kind.SEND_LINKS, [hers, phones[0]])
+    assert sorted(verdicts(batch)) == ["error", "will_do"]
+    start(batch, skip_errors=True)
+    message = Message.objects.get()
+    assert (message.softphone, message.rank) == (hers, Message.BULK_RANK)
+    assert imports.progress(batch=batch, now=timezone.now()).waiting == 1
+
+
+def test_many_acts_are_written_by_a_task_after_the_first(account, act, start, admin):
+    phones = [make_softphone(account) for _number in range(120)]
+    batch = start(act(Kind.RESET, phones), typed=120)
+    assert Change.objects.count() == 50
+    assert imports.progress(batch=batch, now=timezone.now()).waiting == 120
+    imports.go_on(batch=batch, now=timezone.now())
+    imports.go_on(batch=batch, now=timezone.now())
+    assert Change.objects.count() == 120
+
+
+def test_undo_deletes_what_was_made_and_nobody_has_connected(check, start, send, sandbox, admin, phones):
+    batch = start(check("name\nA\nB\nC\n"))
+    send()
+    connected = Softphone.objects.get(name="A")
+    sandbox.register(connected.audian_id)
+    preview = imports.undo_preview(batch=batch, now=timezone.now())
+    assert (preview.would_delete, preview.connected, preview.unknown, preview.gone) == (2, 1, 0, 0)
+    undo = imports.undo(batch=batch, by=admin, now=timezone.now())
+    assert (undo.parent, undo.will, undo.exists) == (batch, 2, 1)
+    start(undo)
+    send()
+    left = {device["name"] for device in softphones_of(sandbox)}
+    assert left == {"A", *(phone.name for phone in phones)}
+    assert again(connected).gone_at is None
+
+
+def test_undo_keeps_what_nobody_can_see(check, start, send, sandbox, admin, account):
+    batch = start(check("name\nA\n"))
+    send()
+    type(account).objects.update(api_url="http://127.0.0.1:9/v2")
+    batch.refresh_from_db()
+    assert imports.undo(batch=Import.objects.get(pk=batch.pk), by=admin, now=timezone.now()).will == 0
+
+
+def test_people_are_mailed_once_where_their_new_softphone_is(check, start, send, admin, alice):
+    batch = start(check("name,owner_email\nA,alice@acme.example\nB,\n"))
+    send()
+    assert Message.objects.count() == 0
+    for _press in range(2):
+        assert imports.send_setup_mails(batch=batch, by=admin, now=timezone.now()) == 1
+    assert [message.to for message in Message.objects.all()] == ["alice@acme.example"]
+
+
+def test_people_whose_password_was_reset_in_bulk_are_told_behind_single_mails(account, act, start, send, sandbox, alice, plant):
+    phone = plant("Alice", "user_alice")
+    Softphone.objects.filter(pk=phone.pk).update(owner=alice, owner_audian_id=alice.audian_id)
+    sandbox.change_device(phone.audian_id, owner_id=alice.audian_id)
+    start(act(Kind.RESET, [phone]))
+    send()
+    message = Message.objects.get()
+    assert (message.kind, message.rank) == (Message.Kind.NEW_PASSWORD, Message.BULK_RANK)

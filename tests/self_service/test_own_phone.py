@@ -1,0 +1,225 @@
+"""A person renames their phone, and replaces one that got lost: the old password dies, and nobody sees it meanwhile."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.utils import timezone
+
+from softphones import changes, lights, setup_links
+from softphones.models import AuditEvent, Change, SetupLink, Softphone
+from softphones.sip_settings import settings_for
+from softphones.views.setup_page import sign_now
+from tests.changes.conftest import PASSWORD, again
+from tests.factories import make_owner
+from tests.links.conftest import LINPHONE
+from tests.pages.conftest import soup, words
+from tests.self_service.conftest import HTMX, press
+
+RENAME = "Rename"
+REPLACE = "Cut it off"
+
+
+@pytest.fixture
+def address(phone) -> str:
+    return f"/softphones/{phone.pk}/"
+
+
+def resets() -> list[Change]:
+    return list(Change.objects.filter(kind=Change.Kind.RESET_PASSWORD))
+
+
+def card(response):
+    return soup(response).select_one(".change")
+
+
+# Renaming
+
+
+def test_a_new_name_goes_to_audian(sandbox, browser, phone, address, drain):
+    page = press(browser, browser.get(address), RENAME, name="Alice's laptop")
+    assert "The change is being saved" in words(card(page))
+    drain()
+    assert sandbox.device(phone.audian_id)["name"] == "Alice's laptop"
+    assert words(soup(browser.get(address)).h1) == "Alice's laptop"
+
+
+def test_the_same_name_twice_is_one_change_and_two_names_from_one_page_are_two(sandbox, browser, phone, address, drain):
+    page = browser.get(address)
+    for name in ("Laptop", "Laptop", "Desk"):
+        press(browser, page, RENAME, name=name)
+    assert Change.objects.count() == 2
+    drain()
+    assert sandbox.device(phone.audian_id)["name"] == "Desk"
+
+
+@pytest.mark.parametrize(("name", "says"), [("  ", "needs a name"), ("x" * 129, "128 characters at most")])
+def test_a_name_that_audian_would_refuse_is_refused_at_once(browser, address, name, says):
+    assert says in words(press(browser, browser.get(address), RENAME, name=name))
+    assert not Change.objects.exists()
+
+
+# Replacing a lost one
+
+
+def test_it_says_first_what_it_cuts(browser, phone, address):
+    now = timezone.now()
+    Softphone.objects.update(
+        registered=True, registered_since=now - timedelta(hours=2), registered_agent="Zoiper v5.6", seen_at=now
+    )
+    link = next(each for each in soup(browser.get(address)).select("a") if words(each) == "Replace a lost phone")
+    page = browser.get(link["href"])
+    assert "This disconnects Zoiper" in words(page)
+    assert "connected since" in words(page)
+    assert not Change.objects.exists()
+
+
+def test_a_lost_phone_is_cut_off_and_the_new_password_is_on_the_set_up_page(sandbox, browser, phone, address, drain):
+    sandbox.register(phone.audian_id)
+    page = press(browser, browser.get(f"{address}replace/"), REPLACE)
+    assert page.redirect_chain == [(address, 302)]
+    assert "New password on its way" in words(card(page))
+    assert "A new one is on its way." in words(soup(page).select_one(".reference"))
+    drain()
+    assert lights.watch(softphones=[again(phone)], now=timezone.now())[phone.pk].state == "not_connected"
+    assert browser.get(card(page)["hx-get"], headers=HTMX)["HX-Refresh"] == "true"
+    new = sandbox.device(phone.audian_id)["sip"]["password"]
+    assert new != PASSWORD
+    assert new in browser.post(f"{address}password/").text
+
+
+def test_green_means_that_the_new_password_connected_and_not_the_lost_phone(sandbox, browser, phone, address, drain, settings):
+    settings.LIGHT_ONE_EVERY = 0
+    page = soup(browser.get(address))
+    marks = {"opened": page.select_one("#opened")["value"], "looking": sign_now(phone)}
+    look = partial(browser.get, f"{address}light/", marks, headers=HTMX)
+    look()
+    sandbox.register(phone.audian_id)
+    assert "Connected — you’re done" in words(look())
+    press(browser, browser.get(f"{address}replace/"), REPLACE)
+    assert not soup(browser.get(address)).select("#light")
+    drain()
+    sandbox.register(phone.audian_id, at=timezone.now().timestamp() - 60)  # as if the lost one were not flushed yet
+    assert "Already connected in another app" in words(look())
+    sandbox.unregister(phone.audian_id)
+    look()
+    sandbox.register(phone.audian_id)
+    assert "Connected — you’re done" in words(look())
+
+
+def test_while_a_new_password_is_on_its_way_no_act_reveals_one(browser, alice, phone, address, client):
+    drawn = setup_links.draw(softphone=phone, user=alice, ip=None, now=timezone.now())
+    press(browser, browser.get(f"{address}replace/"), REPLACE)
+    # As if somebody had found the old one out again, say a look at Audian that was under way.
+    Softphone.objects.update(password=PASSWORD)
+    assert settings_for(again(phone)).password is None
+    for act in ("password", "code", "link"):
+        answer = browser.post(f"{address}{act}/", follow=True)
+        assert answer.redirect_chain == [(f"{address}?app=zoiper5", 302)] or "New password on its way" in words(answer)
+        assert PASSWORD not in answer.text
+    assert not SetupLink.objects.filter(revoked_at=None).exists()
+    SetupLink.objects.update(revoked_at=None)
+    assert setup_links.look(token=drawn.token, now=timezone.now()) == "dead"
+    assert client.get(f"/s/{drawn.token}", headers=LINPHONE).status_code == 404
+    assert not AuditEvent.objects.filter(act__in=["password:shown", "link:fetched"]).exists()
+
+
+def test_pressed_twice_it_is_one_new_password(sandbox, browser, phone, address, drain):
+    page, second_tab = browser.get(f"{address}replace/"), browser.get(f"{address}replace/")
+    press(browser, page, REPLACE)
+    press(browser, second_tab, REPLACE)
+    drain()
+    new = again(phone).password
+    press(browser, page, REPLACE)
+    drain()
+    assert len(resets()) == 1
+    assert again(phone).password == new
+
+
+def test_it_asks_for_fresh_proof(signed_in, alice, address):
+    old = signed_in(alice, proven=False)
+    answer = press(old, old.get(f"{address}replace/"), REPLACE, follow=False)
+    assert answer["Location"].startswith("/confirm/?next=")
+    assert not resets()
+
+
+def test_five_new_passwords_a_day(browser, phone, address, drain, account):
+    for _time in range(5):
+        press(browser, browser.get(f"{address}replace/"), REPLACE)
+        drain()
+    page = browser.get(f"{address}replace/")
+    sentence = (
+        "You have asked for 5 new passwords within a day, and that is the most. Come back tomorrow, or ask your helpdesk:"
+    )
+    assert sentence in words(page)
+    assert sentence in words(browser.post(f"{address}replace/", {"key": "old"}, follow=True))
+    assert len(resets()) == 5
+
+
+def test_what_helpdesk_reset_is_not_counted(browser, phone, address, drain):
+    for _time in range(6):
+        changes.reset_password(softphone=phone, by=None, now=timezone.now())
+        drain()
+    assert REPLACE in words(browser.get(f"{address}replace/"))
+
+
+def test_a_reset_that_failed_says_so_and_can_be_tried_again(sandbox, browser, phone, address, drain, settings):
+    settings.CHANGE_ATTEMPTS = 1
+    sandbox.faults.add("500", method="POST", path="/devices")
+    press(browser, browser.get(f"{address}replace/"), REPLACE)
+    drain()
+    page = browser.get(address)
+    assert "The new password could not be set" in words(card(page))
+    press(browser, page, "Try again")
+    drain()
+    assert card(browser.get(address)) is None
+    assert again(phone).password == sandbox.device(phone.audian_id)["sip"]["password"] != PASSWORD
+
+
+def test_a_phone_that_is_switched_off_is_not_replaced(browser, phone, address):
+    Softphone.objects.update(enabled=False)
+    assert REPLACE not in words(browser.get(f"{address}replace/"))
+    assert "is switched off" in words(browser.post(f"{address}replace/", {"key": "0"}, follow=True))
+    assert not resets()
+
+
+def test_a_password_that_nobody_knows_can_be_had_anew(browser, phone, address):
+    Softphone.objects.update(password=None)
+    page = browser.get(address)
+    link = next(each for each in soup(page).select("a") if words(each) == "Get a new password")
+    assert REPLACE in words(browser.get(link["href"]))
+
+
+# Whose
+
+
+def test_phones_of_others_are_not_there(signed_in, phone, bob, mallory):
+    for user in (bob, mallory):
+        client = signed_in(user)
+        assert client.get(f"/softphones/{phone.pk}/replace/").status_code == 404
+        assert client.post(f"/softphones/{phone.pk}/replace/").status_code == 404
+        assert client.post(f"/softphones/{phone.pk}/name/", {"name": "Mine"}).status_code == 404
+    assert not Change.objects.exists()
+
+
+def test_who_left_changes_nothing_any_more(browser, owner, phone, address):
+    type(owner).objects.update(enabled=False)
+    assert browser.post(f"{address}name/", {"name": "Mine"}).status_code == 404
+    assert browser.post(f"{address}replace/").status_code == 404
+
+
+def test_without_self_service_people_set_up_their_phones_and_that_is_all(browser, account, phone, address):
+    account.self_service = False
+    account.save()
+    page = browser.get(address)
+    assert soup(page).select(".steps")
+    assert "Replace a lost phone" not in words(page)
+    assert RENAME not in words(page)
+    assert browser.get(f"{address}replace/").status_code == 404
+    assert browser.post(f"{address}name/", {"name": "Mine"}).status_code == 404
+
+
+def test_a_phone_of_a_colleague_with_the_same_address_stays_theirs(browser, account, plant):
+    other = make_owner(account, "bob@acme.example", name="Bob Jones")
+    theirs = plant(other, name="Bob's", username="user_bob")
+    assert browser.get(f"/softphones/{theirs.pk}/replace/").status_code == 404
