@@ -175,7 +175,8 @@ class World:
             assert not born
         elif "taken by another device" in row.error:
             assert not there
-            assert any(_username(device) == row.softphone.sip_username for device in self.sandbox.devices())
+            holders = {device for (device, field), had in self.had.items() if row.softphone.sip_username in had}
+            assert holders - born, "taken by nobody"
         else:
             assert row.error == "It no longer exists at Audian.", row.error
             assert born & self.removed
@@ -312,6 +313,7 @@ def _fields(device: dict) -> dict:
         "enabled": device.get("enabled", True),
         "caller_id_number": caller_id.get("number", ""),
         "password": sip.get("password"),
+        "username": sip.get("username"),
     }
 
 
