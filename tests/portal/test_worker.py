@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from celery import current_app
 from django.conf import settings as configured
 from django.db import connection
 from django.utils import timezone
@@ -31,8 +32,9 @@ def database_url() -> str:
 
 @pytest.fixture
 def start_worker(tmp_path):
-    """Starts a worker as in production, and waits until it listens."""
+    """Starts a worker as in production, and waits until it listens. It finds nothing of what earlier tests sent."""
     workers = []
+    current_app.control.purge()
 
     def start() -> None:
         env = os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings", "DATABASE_URL": database_url(), "EMAIL_URL": "file://"}
