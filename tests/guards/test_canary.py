@@ -182,7 +182,12 @@ def everything_in_redis(settings) -> str:
     if not settings.REDIS_URL:
         return ""
     client = redis.Redis.from_url(settings.REDIS_URL)
-    readers = {b"list": lambda key: client.lrange(key, 0, -1), b"hash": client.hgetall, b"set": client.smembers}
+    readers = {
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"hash": client.hgetall,
+        b"set": client.smembers,
+        b"zset": lambda key: client.zrange(key, 0, -1),
+    }
     return "\n".join(repr(readers.get(client.type(key), client.get)(key)) for key in client.scan_iter())
 
 
