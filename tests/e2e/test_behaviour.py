@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from softphones.models import Softphone, SyncRun
 from tests.e2e.conftest import becoming_hidden, newest_code
 from tests.factories import make_softphone, make_user
+from tests.staffing import signed_in_as_staff
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
@@ -267,7 +268,7 @@ def test_every_column_of_the_staff_list_is_seen_on_a_computer(visitor, people, s
     )
     helen = visitor()
     helen.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": sessions["helen"], "url": live_server.url}])
-    helen.page.goto("/acme/")
+    helen.page.goto("/acme/softphones/")
     assert helen.page.locator(".table").evaluate("table => table.scrollWidth <= table.clientWidth")
     expect(helen.page.locator("thead th").last).to_be_in_viewport(ratio=1)
 
@@ -282,6 +283,7 @@ PAGES = {
     "no phone": ("carla", "/"),
     "not linked": ("temp", "/"),
     "staff": ("helen", "/acme/"),
+    "all softphones": ("helen", "/acme/softphones/"),
     "dead link": (None, "/s/nothing"),
     "not found": ("alice", "/softphones/999999/"),
 }
@@ -296,9 +298,12 @@ def people(portal, client, alices_phone, settings):
     for name, role in {"alice": "user", "carla": "user", "temp": "user", "helen": "helpdesk"}.items():
         user = make_user(f"{name}@acme.example", account=portal, role=role, name=name.title())
         portal.owners.filter(email=user.email).update(user=user)
-        client.logout()
-        client.force_login(user)
-        sessions[name] = client.session.session_key
+        if role == "user":
+            client.logout()
+            client.force_login(user)
+            sessions[name] = client.session.session_key
+        else:
+            sessions[name] = signed_in_as_staff(user).session.session_key
     phones = dict(Softphone.objects.filter(owner__user__name="Alice").values_list("name", "pk"))
     ids = {"alice": alices_phone.pk, "off": phones["Off"], "unknown": max(phones.values())}
     return sessions, ids
