@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from urllib3.util import Retry
 
 from softphones.audian import errors
 from softphones.audian.client import AudianClient
@@ -76,23 +77,30 @@ def test_a_refused_connection_is_never_doubtful():
     assert not caught.value.doubtful
 
 
-def test_a_connection_that_was_never_made_is_tried_again():
-    port = free_port()
+def test_a_connection_that_was_never_made_is_tried_again(monkeypatch):
     found = []
+    # Bound and not listening: whoever connects is refused.
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.settimeout(30)
 
-    def answer_late():
-        time.sleep(0.05)
-        with socket.create_server(("127.0.0.1", port)) as listener:
-            listener.settimeout(5)
-            connection, _ = listener.accept()
-            with connection:
-                found.append(connection.recv(65_536))
-                connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+    def answer():
+        connection, _ = listener.accept()
+        with connection:
+            found.append(connection.recv(65_536))
+            connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
 
-    server = threading.Thread(target=answer_late, daemon=True)
-    server.start()
-    caller(f"http://127.0.0.1:{port}/v2").delete_device("b" * 32)
-    server.join(5)
+    server = threading.Thread(target=answer, daemon=True)
+
+    def while_the_client_waits(retry, response=None):
+        if not server.ident:
+            listener.listen()
+            server.start()
+
+    monkeypatch.setattr(Retry, "sleep", while_the_client_waits)
+    with listener:
+        caller(f"http://127.0.0.1:{listener.getsockname()[1]}/v2").delete_device("b" * 32)
+        server.join(30)
     assert found[0].startswith(b"DELETE /v2/accounts/")
 
 
