@@ -78,16 +78,17 @@ def plant(sandbox) -> Callable[..., str]:
 
 
 class RudeServer:
-    """Answers each connection with the given pieces, `pause` seconds between them, then closes. Counts connections.
+    """Answers each connection with the given pieces, `pause` seconds after each, then closes. Counts connections.
 
-    Speaks TLS with the context given as `tls`.
+    `finished` counts those that stayed until all was said and the last pause was over. Speaks TLS with the context
+    given as `tls`.
     """
 
     def __init__(self, *pieces: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
         self.pieces = pieces
         self.pause = pause
-        self.connections = 0
+        self.connections = self.finished = 0
         self.requests: list[bytes] = []
         self._closing = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -118,6 +119,7 @@ class RudeServer:
                 connection.sendall(piece)
                 if self._closing.wait(self.pause):
                     return
+            self.finished += 1
         except OSError:
             return
 

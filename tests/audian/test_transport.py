@@ -37,38 +37,43 @@ def redirect(to: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def seconds_of(act, raises) -> float:
-    started = time.monotonic()
-    with pytest.raises(raises):
-        act()
-    return time.monotonic() - started
+@pytest.fixture
+def gives_up(rude):
+    """The server has far more to say than fits into the deadline: the client gives up when that is over, and not before."""
+
+    def check(*pieces: bytes, pause: float) -> None:
+        server = rude(*pieces, pause=pause)
+        client = caller(server.url, deadline=0.3)
+        started = time.monotonic()
+        with pytest.raises(errors.TimedOut):
+            client.account()
+        assert time.monotonic() - started >= 0.3
+        assert server.finished == 0
+
+    return check
 
 
-def test_a_body_that_drips_is_cut_at_the_deadline(rude):
-    server = rude(OK + b"Content-Length: 1000\r\n\r\n", *[b" "] * 100, pause=0.1)
-    assert 0.4 < seconds_of(caller(server.url, deadline=0.5).account, errors.TimedOut) < 0.9
+def test_a_body_that_drips_is_cut_at_the_deadline(gives_up):
+    gives_up(OK + b"Content-Length: 5000\r\n\r\n", *[b" "] * 1000, pause=0.05)
 
 
-def test_headers_that_drip_are_cut_at_the_deadline(rude):
-    server = rude(b"HTTP/1.1 200 OK\r\n", *[b"X-Slow: 1\r\n"] * 100, pause=0.1)
-    assert 0.4 < seconds_of(caller(server.url, deadline=0.5).account, errors.TimedOut) < 0.9
+def test_headers_that_drip_are_cut_at_the_deadline(gives_up):
+    gives_up(b"HTTP/1.1 200 OK\r\n", *[b"X-Slow: 1\r\n"] * 99, pause=0.1)
 
 
-def test_a_server_that_says_nothing_is_cut_at_the_deadline(rude):
-    server = rude(b"", pause=3)
-    assert 0.4 < seconds_of(caller(server.url, deadline=0.5).account, errors.TimedOut) < 0.9
+def test_a_server_that_says_nothing_is_cut_at_the_deadline(gives_up):
+    gives_up(b"", pause=60)
 
 
 def test_several_requests_can_share_one_deadline(rude):
-    client = caller(rude(b"", pause=3).url)
-
-    def both():
-        with client.within(0.4):
-            with pytest.raises(errors.TimedOut):
-                client.account()
+    server = rude(b"", pause=60)
+    client = caller(server.url, deadline=30)
+    with client.within(0.3):
+        with pytest.raises(errors.TimedOut):
             client.account()
-
-    assert seconds_of(both, errors.AccountTrouble) < 0.8
+        with pytest.raises(errors.TimedOut, match="no time left"):
+            client.account()
+    assert server.finished == 0
 
 
 def test_a_refused_connection_is_never_doubtful():
@@ -132,7 +137,10 @@ def test_a_connection_that_hangs_is_given_up_at_the_deadline():
             client = waiting.enter_context(socket.socket())
             client.setblocking(False)
             client.connect_ex(address)
-        assert seconds_of(caller(f"http://127.0.0.1:{address[1]}/v2", deadline=0.5).account, errors.Unreachable) < 0.9
+        started = time.monotonic()
+        with pytest.raises(errors.Unreachable):
+            caller(f"http://127.0.0.1:{address[1]}/v2", deadline=0.3).account()
+        assert time.monotonic() - started < 60, "the system alone would try for two minutes"
 
 
 def test_many_calls_share_one_connection(client, plant, caplog):
@@ -173,9 +181,9 @@ def test_a_body_that_ends_too_soon_is_not_an_answer(rude):
 
 
 def test_an_answer_larger_than_we_read_is_dropped_before_it_is_all_there(rude):
-    server = rude(OK + b"Content-Length: 10000000\r\n\r\n", b" " * 200_000, b"", pause=0.5)
+    server = rude(OK + b"Content-Length: 10000000\r\n\r\n" + b" " * 200_000, pause=60)
     with pytest.raises(errors.TooLarge):
-        Transport(deadline=1, max_bytes=1000).send("GET", server.url, headers={}, body=None)
+        Transport(deadline=30, max_bytes=1000).send("GET", server.url, headers={}, body=None)
 
 
 def test_a_redirect_is_not_followed(rude):
@@ -188,7 +196,7 @@ def test_a_redirect_is_not_followed(rude):
 def test_the_body_of_a_redirect_is_bounded_like_any_other(rude):
     server = rude(redirect("https://elsewhere.test/", b" " * 200_000))
     with pytest.raises(errors.TooLarge):
-        Transport(deadline=1, max_bytes=1000).send("GET", server.url, headers={}, body=None)
+        Transport(deadline=30, max_bytes=1000).send("GET", server.url, headers={}, body=None)
 
 
 def test_proxies_and_netrc_of_the_environment_are_not_used(rude, monkeypatch, tmp_path):
