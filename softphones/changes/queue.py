@@ -34,24 +34,40 @@ def could_go(account: Account) -> bool:
 def ready(account: Account) -> QuerySet[Change]:
     """What its softphone lets go next, whenever it is due; what a person waits for comes first."""
     queued = Change.objects.filter(account=account, state=State.QUEUED, folded_into=None)
-    held = Change.objects.filter(account=account, state=State.HELD)
-    asking = list(held.exclude(batch="").values_list("batch", flat=True).distinct())
     older = Change.objects.filter(account=account, softphone=OuterRef("softphone"), pk__lt=OuterRef("pk"), folded_into=None)
-    # An open question about charges stops what builds upon its answer, and neither a new password nor the end.
-    behind_held = Q(Exists(older.filter(state=State.HELD, kind=Kind.CREATE)), kind__in=(Kind.UPDATE, Kind.RESET_PASSWORD))
-    behind_held |= Q(Exists(older.filter(state=State.HELD)), kind=Kind.UPDATE)
     return (
-        queued.exclude(batch__in=[*asking, *_stopped(account)])
+        queued.exclude(batch__in=[*_asking(account), *stopped(account, *Import.STOPPED)])
         .exclude(Exists(older.filter(state__in=(State.QUEUED, State.SENDING))))
-        .exclude(behind_held)
+        .exclude(_behind_held(account))
         .order_by("-urgent", "pk")
     )
 
 
-def _stopped(account: Account) -> list[str]:
-    """The batches that somebody paused, or that are not all written down yet."""
-    stopped = Import.objects.filter(account=account, state__in=Import.STOPPED)
-    return [batch_of(pk) for pk in stopped.values_list("pk", flat=True)]
+def waits_for_charges(change: Change) -> bool:
+    """Whether this queued change goes only when somebody has decided about charges: for its batch, or what it builds upon."""
+    if change.batch and change.batch in _asking(change.account):
+        return True
+    return Change.objects.filter(_behind_held(change.account), pk=change.pk).exists()
+
+
+def stopped(account: Account, *states: Import.State) -> list[str]:
+    """The batches of bulk work in one of these states."""
+    found = Import.objects.filter(account=account, state__in=states)
+    return [batch_of(pk) for pk in found.values_list("pk", flat=True)]
+
+
+def _asking(account: Account) -> list[str]:
+    """The batches of which one is held."""
+    held = Change.objects.filter(account=account, state=State.HELD)
+    return list(held.exclude(batch="").values_list("batch", flat=True).distinct())
+
+
+def _behind_held(account: Account) -> Q:
+    """An open question about charges stops what builds upon its answer, and neither a new password nor the end."""
+    held = Change.objects.filter(account=account, state=State.HELD, folded_into=None)
+    older = held.filter(softphone=OuterRef("softphone"), pk__lt=OuterRef("pk"))
+    of_create = Q(Exists(older.filter(kind=Kind.CREATE)), kind__in=(Kind.UPDATE, Kind.RESET_PASSWORD))
+    return of_create | Q(Exists(older), kind=Kind.UPDATE)
 
 
 def due(account: Account, now: datetime) -> QuerySet[Change]:

@@ -9,8 +9,9 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from softphones.changes.queue import stopped, waits_for_charges
 from softphones.changes.wishes import together, unfinished
-from softphones.models import Account, Change, Pause, Softphone
+from softphones.models import Account, Change, Import, Pause, Softphone
 
 State = Change.State
 
@@ -18,7 +19,7 @@ State = Change.State
 @dataclass(frozen=True, slots=True)
 class Progress:
     """`state`: waiting, paused, sending, done, failed, held or replaced. `place`: its place in the queue, from 1, while it
-    waits. `sentence` says it; `paused_because` is the account's trouble."""
+    waits. `sentence` says it; `paused_because` is the account's trouble, "" where somebody paused the bulk work it is of."""
 
     state: str
     place: int | None
@@ -42,7 +43,7 @@ def progress(*, change: Change, now: datetime) -> Progress:
         case State.DONE:
             return Progress("done", None, _done(change))
         case State.HELD:
-            return Progress("held", None, _("Audian charges for this. An administrator has to accept or decline the charges."))
+            return _held()
         case State.REPLACED:
             sentence = change.error or gettext_noop("A newer wish took its place before it was sent.")
             return Progress("replaced", None, _(sentence))
@@ -81,12 +82,21 @@ def _done(change: Change) -> str:
     return _("Done: Audian confirmed it.")
 
 
+def _held() -> Progress:
+    return Progress("held", None, _("Audian charges for this. An administrator has to accept or decline the charges."))
+
+
 def _waiting(change: Change, now: datetime) -> Progress:
     place = _place(change)
-    if trouble := paused(change.account):
-        sentence = _("Waiting. Nothing is lost: it goes on as soon as Audian can be reached again. %(reason)s")
-        return Progress("paused", place, sentence % {"reason": trouble.reason}, trouble.reason)
     carrier = change.folded_into or change
+    if waits_for_charges(carrier):
+        return _held()
+    if carrier.batch and carrier.batch in stopped(change.account, Import.State.PAUSED):
+        sentence = _("Waiting: it is part of bulk work that was paused. It goes on when that is resumed.")
+        return Progress("paused", place, sentence)
+    if trouble := paused(change.account):
+        sentence = _("Waiting. %(reason)s Nothing is lost: it goes on as soon as that is over.")
+        return Progress("paused", place, sentence % {"reason": trouble.reason}, trouble.reason)
     if carrier.attempts and carrier.next_attempt_at and carrier.next_attempt_at > now:
         seconds = ceil((carrier.next_attempt_at - now).total_seconds())
         sentence = _("%(error)s The next try is in %(seconds)d s.") % {"error": carrier.error, "seconds": seconds}

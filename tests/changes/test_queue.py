@@ -9,7 +9,7 @@ from django.db.models.signals import pre_save
 from django.utils import timezone
 
 from softphones import changes, leases
-from softphones.models import AuditEvent, Change, Lease, Pause, Softphone
+from softphones.models import AuditEvent, Change, Import, Lease, Pause, Softphone
 from tests.changes.conftest import again, softphones_of, writes
 
 State = Change.State
@@ -171,7 +171,8 @@ def test_while_the_account_is_in_trouble_the_queue_says_so(sandbox, account, pho
     assert "locked this account" in drained.message
     assert progress(change).state == "paused"
     assert progress(change).paused_because == changes.paused(account).reason
-    assert "Nothing is lost" in progress(change).sentence
+    trouble = "Audian has locked this account. Ask Audian to unlock it."
+    assert progress(change).sentence == f"Waiting. {trouble} Nothing is lost: it goes on as soon as that is over."
 
 
 def test_trouble_is_probed_by_one_call_at_a_time_ever_more_seldom(sandbox, create, drain, settings):
@@ -333,6 +334,7 @@ def test_a_batch_stops_at_the_first_quote_and_asks_once_for_all(sandbox, create,
     drain()
     assert [again(change).state for change in batch] == [State.HELD] + [State.QUEUED] * 4
     assert again(other).state == State.HELD
+    assert {progress(change).state for change in batch} == {"held"}, "none of them goes before the question is answered"
     assert ask.accept(batch[0]) == 5
     assert drain().done == 5
     assert again(other).state == State.HELD
@@ -359,6 +361,23 @@ def test_a_held_question_lets_a_reset_and_a_deletion_pass(sandbox, phone, ask, d
     ask.delete(phone)
     assert drain().left == 0
     assert again(enabling).state == State.REPLACED
+
+
+def test_what_builds_upon_an_open_question_says_that_it_waits_for_the_answer(sandbox, create, drain, ask):
+    change = create()
+    sandbox.faults.add("402")
+    drain()
+    Change.objects.filter(pk=change.pk).update(tried_at=timezone.now())  # nothing more may be folded into it
+    later = [ask.rename(change.softphone, "Lobby"), ask.reset(change.softphone)]
+    assert [progress(each).state for each in later] == ["held", "held"]
+
+
+def test_bulk_work_that_somebody_paused_says_so(account, create):
+    batch = Import.objects.create(account=account, name="phones.csv", sha256="0" * 64, state="paused", created_at=timezone.now())
+    change = create(batch=batch.batch)
+    assert progress(change).state == "paused"
+    assert progress(change).sentence == "Waiting: it is part of bulk work that was paused. It goes on when that is resumed."
+    assert progress(change).paused_because == ""
 
 
 def test_another_wish_for_the_same_fields_makes_it_another_question(sandbox, phone, ask, drain):
