@@ -17,6 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 Person = Literal["there", "off", "gone", "dangling", "nobody"]
+# What was asked of Audian; of what concerns a connection, the gravest. An update that switches it on stands for itself.
+Wish = Literal["", "create", "update", "switch_on", "reset_password", "delete"]
 
 # A connection that ended within so long of a new password ended because of it: apps renew theirs within an hour.
 RENEWED_WITHIN = timedelta(hours=1)
@@ -27,6 +29,11 @@ _LEFT = {
     "off": gettext_lazy("Its person is switched off at Audian, and the phone still works: close their phones."),
     "gone": gettext_lazy("Its person is gone from Audian, and the phone still works: close their phones."),
     "dangling": gettext_lazy("Audian has nobody to whom it belongs, and it still works: close it."),
+}
+_WAITS_FOR = {
+    "held": gettext_lazy("It waits for an administrator, who has to accept or decline what Audian charges."),
+    "stuck": gettext_lazy("Nothing can be changed at Audian right now; it goes on by itself as soon as that is over."),
+    "paused": gettext_lazy("It is part of bulk work that was paused."),
 }
 _MAIL_ASKS = (
     gettext_lazy("Did the mail arrive? It may lie among the junk."),
@@ -60,9 +67,14 @@ class Facts:
     `state` is that of its light, `now` the connection if there is one, `seen_at` the last look. `lost` is the connection
     that ended last, seen until `lost_after` and no more at `lost_at`. `password_set_at`: when Audian confirmed the last
     new one that we asked for. `opened_at`: when its person last opened the set-up page's code, link or password.
-    `mailed_at`: when a set-up mail was last handed to the mail server. `failed`: the last change did not come about.
+    `mailed_at`: when a set-up mail was last handed to the mail server.
+
+    `made`: Audian has it, or is being asked to make it. `waiting` is under way, and `stands` says what it waits for, if not
+    for its turn: a decision about charges, the end of the account's trouble, or of a pause. `failed`: the last change, if
+    it did not come about.
     """
 
+    made: bool = True
     enabled: bool = True
     person: Person = "there"
     has_username: bool = True
@@ -73,12 +85,13 @@ class Facts:
     lost: Connection | None = None
     lost_at: datetime | None = None
     lost_after: datetime | None = None
-    waiting: Literal["", "create", "update", "reset_password", "delete"] = ""
+    waiting: Wish = ""
+    stands: Literal["", "held", "stuck", "paused"] = ""
     password_known: bool = True
     password_set_at: datetime | None = None
     opened_at: datetime | None = None
     mailed_at: datetime | None = None
-    failed: bool = False
+    failed: Wish = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +126,47 @@ def host(address: str) -> str:
 
 def _can_not_connect(facts: Facts, when) -> Explanation | None:
     if facts.waiting == "delete":
-        return Explanation("off", _said(_("It is being deleted at Audian.")))
+        did = _("It is to be deleted at Audian.") if facts.stands else _("It is being deleted at Audian.")
+        return Explanation("off", _said(did), _waits_for(facts))
     if facts.waiting == "create":
+        if facts.stands:
+            return Explanation("wait", _said(_("It is not made at Audian yet, so no app can connect.")), _waits_for(facts))
         return Explanation("wait", _said(_("It is being made at Audian, so no app can connect yet.")))
+    if not facts.made:
+        cause = _("An administrator can try again.")
+        return Explanation("bad", _said(_("It was not made at Audian, so no app can connect with it.")), _said(cause))
     if not facts.has_username:
         cause = _("An administrator has to finish it at Audian.")
         return Explanation("bad", _said(_("It has no SIP username at Audian, so no app can connect with it.")), _said(cause))
-    if not facts.enabled:
-        off = _said(_("It is switched off, so it can’t connect until somebody switches it on."))
-        did = _last(facts, when)
-        return Explanation("off", did, off) if did else Explanation("off", off)
-    return None
+    return None if facts.enabled else _switched_off(facts, when)
+
+
+def _switched_off(facts: Facts, when) -> Explanation:
+    if facts.waiting == "switch_on":
+        off = _said(_("It is still switched off, so it can’t connect yet."))
+        return Explanation("wait", off, _waits_for(facts) or _said(_("It is being switched on at Audian.")))
+    if facts.failed == "switch_on":
+        off = _said(_("It is switched off, so it can’t connect."))
+        return Explanation("bad", off, _said(_("Switching it on did not come about.")))
+    off = _said(_("It is switched off, so it can’t connect until somebody switches it on."))
+    did = _last(facts, when)
+    return Explanation("off", did, off) if did else Explanation("off", off)
 
 
 def _on_its_way(facts: Facts, when) -> Explanation | None:
-    if facts.waiting == "reset_password":
-        did = _last(facts, when) or _said(_("A new password was asked for."))
-        cause = _("A new password is on its way to Audian. The old one is not shown any more; the app needs the new one.")
-        return Explanation("wait", did, _said(cause))
-    return None
+    if facts.waiting != "reset_password":
+        return None
+    if facts.stands:
+        did = _last(facts, when) or _not_since(facts, when)
+        cause = _("A new password was asked for, and Audian does not have it yet; meanwhile nobody is shown the old one.")
+        return Explanation("wait", did, _said("{} {}", cause, _waits_for(facts)))
+    did = _last(facts, when) or _said(_("A new password was asked for."))
+    cause = _("A new password is on its way to Audian. The old one is not shown any more; the app needs the new one.")
+    return Explanation("wait", did, _said(cause))
+
+
+def _waits_for(facts: Facts) -> SafeString | str:
+    return _said(_WAITS_FOR[facts.stands]) if facts.stands else ""
 
 
 def _connected(facts: Facts, when) -> Explanation:
@@ -237,8 +272,8 @@ def _place(connection: Connection) -> SafeString:
     return _said(_(" with {app}"), app=app) if app else _said("")
 
 
-def _said(text: str, **parts) -> SafeString:
-    return format_html(text, **parts) if parts else escape(text)
+def _said(text: str | Promise, *sentences, **parts) -> SafeString:
+    return format_html(text, *sentences, **parts) if sentences or parts else escape(text)
 
 
 _BY_STATE = {"connected": _connected, "not_connected": _not_connected, "unknown": _unknown}

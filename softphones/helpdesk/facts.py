@@ -1,5 +1,6 @@
 """What a person's page tells of one phone: its light, what it did last and why, what is being changed, what came of a reset."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -10,9 +11,12 @@ from django.utils.translation import gettext as _
 from softphones import changes, lights
 from softphones.lights import Light
 from softphones.models import AuditEvent, Change, Message, SetupLink, Softphone
-from softphones.troubleshooting import Connection, Explanation, Facts, Person, app_name, explain
+from softphones.troubleshooting import Connection, Explanation, Facts, Person, Wish, app_name, explain
 
 Kind, State = Change.Kind, Change.State
+
+UnderWay = tuple[Change, changes.Progress]
+_GRAVEST_FIRST: tuple[Wish, ...] = ("delete", "create", "switch_on", "reset_password", "update")
 
 # A page goes on showing what came of a reset for so long.
 FOLLOWED_FOR = timedelta(hours=24)
@@ -29,13 +33,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """All that the page tells of a phone as of now. `failed` is its last change, if that failed. `way` is empty unless its
-    password was reset lately."""
+    """All that the page tells of a phone as of now. `made`: Audian has it, or is being asked to make it. `failed` is its
+    last change, if that failed. `way` is empty unless its password was reset lately."""
 
     light: Light
+    made: bool
     explanation: Explanation
     failed: Change | None
-    progress: tuple[tuple[Change, changes.Progress], ...]
+    progress: tuple[UnderWay, ...]
     way: tuple[Step, ...]
 
 
@@ -51,13 +56,15 @@ class Cut:
 def desk_of(softphone: Softphone, light: Light, now: datetime, when) -> Desk:
     """`when` writes a moment, as explain() takes it."""
     unfinished = Change.objects.filter(account=softphone.account_id, softphone=softphone, state__in=Change.UNFINISHED)
+    progress = tuple((change, changes.progress(change=change, now=now)) for change in unfinished.order_by("pk"))
     failed = _failed(softphone)
-    facts = facts_of(softphone, light, failed)
+    facts = facts_of(softphone, light, progress, failed)
     return Desk(
         light=light,
+        made=facts.made,
         explanation=explain(facts, when),
         failed=failed,
-        progress=tuple((change, changes.progress(change=change, now=now)) for change in unfinished.order_by("pk")),
+        progress=progress,
         way=_way(softphone, facts, light, now),
     )
 
@@ -70,9 +77,11 @@ def cuts(softphone: Softphone, now: datetime) -> Cut:
     return Cut(False)
 
 
-def facts_of(softphone: Softphone, light: Light, failed: Change | None) -> Facts:
+def facts_of(softphone: Softphone, light: Light, progress: Iterable[UnderWay], failed: Change | None) -> Facts:
+    waiting, stands = _waiting(softphone, progress)
     lost = Connection(softphone.lost_since, softphone.lost_address, softphone.lost_agent) if softphone.lost_at else None
     return Facts(
+        made=bool(softphone.audian_id) or waiting == "create",
         enabled=softphone.enabled,
         person=_person(softphone),
         has_username=bool(softphone.sip_username),
@@ -83,12 +92,13 @@ def facts_of(softphone: Softphone, light: Light, failed: Change | None) -> Facts
         lost=lost,
         lost_at=softphone.lost_at,
         lost_after=softphone.lost_after,
-        waiting=_waiting(softphone),
+        waiting=waiting,
+        stands=stands,
         password_known=softphone.password is not None,
         password_set_at=_password_set_at(softphone),
         opened_at=_opened_at(softphone),
         mailed_at=_mailed_at(softphone),
-        failed=failed is not None,
+        failed=_wish(failed, softphone) if failed else "",
     )
 
 
@@ -99,13 +109,24 @@ def _person(softphone: Softphone) -> Person:
     return "gone" if owner.gone_at else "there" if owner.enabled else "off"
 
 
-def _waiting(softphone: Softphone) -> str:
-    """What is under way that keeps the phone from connecting, the gravest first."""
-    kinds = {
-        "reset_password" if change.kind == Kind.UPDATE and "owner_id" in change.values else change.kind
-        for change in Change.objects.filter(softphone=softphone, state__in=Change.UNFINISHED)
-    }
-    return next((str(kind) for kind in ("delete", "create", "reset_password", "update") if kind in kinds), "")
+def _waiting(softphone: Softphone, progress: Iterable[UnderWay]) -> tuple[Wish, str]:
+    """What is under way that keeps the phone from connecting, the gravest, and what that waits for (see Facts)."""
+    found = {_wish(change, softphone): _stands(one) for change, one in progress if one.state not in ("done", "failed")}
+    return next(((wish, found[wish]) for wish in _GRAVEST_FIRST if wish in found), ("", ""))
+
+
+def _wish(change: Change, softphone: Softphone) -> Wish:
+    if change.kind == Kind.UPDATE and "owner_id" in change.values:
+        return "reset_password"  # which a new owner means
+    if change.kind == Kind.UPDATE and change.values.get("enabled") and not softphone.enabled:
+        return "switch_on"
+    return Kind(change.kind).value
+
+
+def _stands(progress: changes.Progress) -> str:
+    if progress.state == "paused":
+        return "stuck" if progress.paused_because else "paused"
+    return "held" if progress.state == "held" else ""
 
 
 def _password_set_at(softphone: Softphone) -> datetime | None:

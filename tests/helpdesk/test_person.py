@@ -7,7 +7,7 @@ import pytest
 from django.core import mail as outbox
 from django.utils import timezone
 
-from softphones import mail
+from softphones import changes, mail
 from softphones.models import AuditEvent
 from tests.factories import make_owner, make_softphone, make_user
 from tests.helpdesk.conftest import PASSWORD
@@ -124,3 +124,62 @@ def test_helpdesk_does_not_touch_what_belongs_to_staff_but_an_admin_does(helpdes
         assert helpdesk.post(f"/acme/softphones/{phone.pk}/{act}/").status_code == 404, act
     assert helpdesk.post(f"/acme/leavers/{phone.owner.audian_id}/close/").status_code == 404
     assert admin.post(f"/acme/softphones/{phone.pk}/off/", {"key": "a"}).status_code == 302
+
+
+class TestAPhoneThatAudianHasNotMade:
+    @pytest.fixture
+    def asked(self, account, alices_owner, admin):
+        return changes.create(account=account, name="Alice's laptop", owner=alices_owner, by=admin.user, now=timezone.now())
+
+    @pytest.fixture
+    def card(self, helpdesk, asked):
+        return lambda: words(soup(helpdesk.get(f"/acme/people/{asked.softphone.owner_id}/")).select_one(".desk-phone"))
+
+    def test_being_made(self, card):
+        assert "Not made yet It is being made at Audian, so no app can connect yet." in card()
+
+    def test_waiting_for_a_decision_about_charges(self, sandbox, card, audian_is_told):
+        sandbox.faults.add("402", method="PUT", path="/devices")
+        audian_is_told()
+        assert (
+            "It is not made at Audian yet, so no app can connect. It waits for an administrator, who has to accept or decline "
+            "what Audian charges."
+        ) in card()
+        assert "being made" not in card()
+
+    def test_waiting_because_nothing_can_be_changed_at_audian(self, sandbox, card, audian_is_told):
+        sandbox.faults.add("423", times=None)
+        audian_is_told()
+        assert "so no app can connect. Nothing can be changed at Audian right now" in card()
+        assert "Audian has locked this account." in card()
+
+    def test_refused(self, sandbox, card, asked, admin, audian_is_told):
+        sandbox.faults.add("402", method="PUT", path="/devices")
+        audian_is_told()
+        changes.decline(change=asked, by=admin.user, now=timezone.now())
+        assert "Not made It was not made at Audian, so no app can connect with it. An administrator can try again." in card()
+        assert "The charges were declined. More about it" in card()
+
+    def test_nobody_is_offered_what_would_come_to_nothing(self, helpdesk, asked, card):
+        page = soup(helpdesk.get(f"/acme/people/{asked.softphone.owner_id}/"))
+        assert not page.select(".desk-phone button, .desk-phone a.button")
+
+
+def test_a_phone_that_is_being_switched_on_says_so(helpdesk, page, alices_phone, sandbox, audian_is_told, settings):
+    alices_phone.enabled = False
+    alices_phone.save()
+    sandbox.change_device(alices_phone.audian_id, enabled=False)
+    helpdesk.post(f"/acme/softphones/{alices_phone.pk}/on/", {"key": "a"})
+    assert "It is still switched off, so it can’t connect yet. It is being switched on at Audian." in words(page())
+    settings.CHANGE_ATTEMPTS = 1
+    sandbox.faults.add("500", method="POST", path="/devices")
+    audian_is_told()
+    assert "It is switched off, so it can’t connect. Switching it on did not come about." in words(page())
+
+
+def test_a_new_password_that_waits_for_a_decision_is_not_on_its_way(helpdesk, page, alices_phone, sandbox, audian_is_told):
+    sandbox.faults.add("402", method="POST", path="/devices")
+    helpdesk.post(f"/acme/softphones/{alices_phone.pk}/reset/", {"reason": "", "key": "a"})
+    audian_is_told()
+    assert "Audian does not have it yet; meanwhile nobody is shown the old one. It waits for an administrator" in words(page())
+    assert "on its way to Audian" not in words(page())

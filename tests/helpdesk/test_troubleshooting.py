@@ -70,7 +70,7 @@ CASES = {
         "It is not connected, and we have never seen it connected. Most likely it was not set up yet: send the set-up link.",
     ),
     "not connected, and a change failed": (
-        {"state": "not_connected", "failed": True},
+        {"state": "not_connected", "failed": "update"},
         "It is not connected, and we have never seen it connected. The last change did not come about.",
     ),
     "unknown, never seen": (
@@ -92,6 +92,57 @@ CASES = {
         "It has no SIP username at Audian, so no app can connect with it. An administrator has to finish it at Audian.",
     ),
     "being made": ({"waiting": "create", "has_username": False}, "It is being made at Audian, so no app can connect yet."),
+    "not made, since it costs something": (
+        {"waiting": "create", "stands": "held"},
+        "It is not made at Audian yet, so no app can connect. It waits for an administrator, who has to accept or decline "
+        "what Audian charges.",
+    ),
+    "not made, since nothing can be changed at Audian": (
+        {"waiting": "create", "stands": "stuck"},
+        "It is not made at Audian yet, so no app can connect. Nothing can be changed at Audian right now; it goes on by itself "
+        "as soon as that is over.",
+    ),
+    "not made, since somebody paused the import": (
+        {"waiting": "create", "stands": "paused"},
+        "It is not made at Audian yet, so no app can connect. It is part of bulk work that was paused.",
+    ),
+    "could not be made": (
+        {"made": False, "failed": "create", "state": "unknown"},
+        "It was not made at Audian, so no app can connect with it. An administrator can try again.",
+    ),
+    "could not be made, and somebody wants a new password for it": (
+        {"made": False, "failed": "reset_password", "waiting": "reset_password"},
+        "It was not made at Audian, so no app can connect with it. An administrator can try again.",
+    ),
+    "a new password that waits for a decision": (
+        {"state": "not_connected", "waiting": "reset_password", "stands": "held"},
+        "It is not connected, and we have never seen it connected. A new password was asked for, and Audian does not have it "
+        "yet; meanwhile nobody is shown the old one. It waits for an administrator, who has to accept or decline what Audian "
+        "charges.",
+    ),
+    "a new password that waits for Audian": (
+        {"state": "connected", "now": Connection(ago(hours=2)), "waiting": "reset_password", "stands": "stuck"},
+        "Connected since 13 Oct 09:00. A new password was asked for, and Audian does not have it yet; meanwhile nobody is shown "
+        "the old one. Nothing can be changed at Audian right now; it goes on by itself as soon as that is over.",
+    ),
+    "being switched on": (
+        {"enabled": False, "waiting": "switch_on"},
+        "It is still switched off, so it can’t connect yet. It is being switched on at Audian.",
+    ),
+    "to be switched on, which waits": (
+        {"enabled": False, "waiting": "switch_on", "stands": "held"},
+        "It is still switched off, so it can’t connect yet. It waits for an administrator, who has to accept or decline what "
+        "Audian charges.",
+    ),
+    "could not be switched on": (
+        {"enabled": False, "failed": "switch_on"},
+        "It is switched off, so it can’t connect. Switching it on did not come about.",
+    ),
+    "to be deleted, which waits": (
+        {"waiting": "delete", "stands": "stuck"},
+        "It is to be deleted at Audian. Nothing can be changed at Audian right now; it goes on by itself as soon as that is "
+        "over.",
+    ),
     "being deleted": ({"waiting": "delete", "state": "connected"}, "It is being deleted at Audian."),
 }
 
