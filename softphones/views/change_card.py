@@ -15,27 +15,31 @@ from softphones.models import Change, Membership, Owner, User
 
 Kind = Change.Kind
 
-# While it is under way, when it is done, and when it came to nothing.
+# While it is under way, when it is done, when it came to nothing, and while something keeps it from going.
 _TITLES = {
     Kind.CREATE: (
         gettext_lazy("The softphone is being made"),
         gettext_lazy("The softphone is made"),
         gettext_lazy("The softphone could not be made"),
+        gettext_lazy("The softphone is not made yet"),
     ),
     Kind.UPDATE: (
         gettext_lazy("The change is being saved"),
         gettext_lazy("The change is saved"),
         gettext_lazy("The change could not be saved"),
+        gettext_lazy("The change is not saved yet"),
     ),
     Kind.RESET_PASSWORD: (
         gettext_lazy("New password on its way"),
         gettext_lazy("The new password is set"),
         gettext_lazy("The new password could not be set"),
+        gettext_lazy("The new password is not set yet"),
     ),
     Kind.DELETE: (
         gettext_lazy("The softphone is being deleted"),
         gettext_lazy("The softphone is deleted"),
         gettext_lazy("The softphone could not be deleted"),
+        gettext_lazy("The softphone is not deleted yet"),
     ),
 }
 _FIELDS = {
@@ -151,14 +155,16 @@ def _title(change: Change, progress: changes.Progress, *, staff: bool) -> str:
         return _("Waiting for a decision about charges") if staff else _("Waiting for your company")
     if changes.wants_nothing(change):
         return _("Nothing to change")
-    under_way, done, failed = _TITLES[change.kind]
-    return str({"done": done, "failed": failed}.get(progress.state, under_way))
+    under_way, done, failed, waits = _TITLES[change.kind]
+    return str({"done": done, "failed": failed, "paused": waits}.get(progress.state, under_way))
 
 
 def _plain(progress: changes.Progress) -> str:
     """For people who can't do anything about the account's trouble."""
+    if progress.state == "paused" and progress.paused_because:
+        return _("The phone system takes no changes right now. Nothing is lost: this goes on by itself.")
     if progress.state == "paused":
-        return _("The phone system can’t be reached right now. Nothing is lost: this goes on by itself.")
+        return _("Your company has paused this. Nothing is lost: it goes on later.")
     if progress.state == "held":
         return _("This costs something, and your company has to agree to the charge first. Your helpdesk knows.")
     return progress.sentence

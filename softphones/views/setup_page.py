@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from softphones import lights, self_service, setup_links, zoiper_picture
+from softphones import changes, lights, self_service, setup_links, zoiper_picture
 from softphones.audit import client_ip
 from softphones.clients import App, app_for, apps, as_text, generic_fields, platform_of, qr_svg, recommended
 from softphones.models import Change, Softphone, User
@@ -47,32 +47,33 @@ def trouble_of(softphone: Softphone) -> str:
 
 
 def troubles_of(softphones: Iterable[Softphone]) -> dict[int, str]:
-    """For each phone why it can't be set up now, '' if it can, by primary key; in one query.
+    """For each phone why it can't be set up now, '' if it can, by primary key; in one query, and a few for each that waits.
 
-    `off`; not at Audian yet: `making`, `held` (it costs something), `failed`; `unfinished` (no username at Audian);
-    `renewing` (a new password is on its way); `no_password`.
+    Not at Audian yet: `making`, `held` (it costs something), `waiting` (for the end of some trouble, or of a pause),
+    `failed`. Else `off`; `unfinished` (no username at Audian); `renewing` (a new password is on its way),
+    `renewal_waits` (it was asked for, and waits for something else than its turn); `no_password`.
     """
     phones = list(softphones)
-    created, renewed = {}, set()
+    created, renewed = {}, {}
     creates = Change.objects.filter(kind=Change.Kind.CREATE, softphone__audian_id=None)
     wishes = (creates | new_passwords()).filter(softphone__in=phones).order_by("pk")
-    for softphone, kind, state in wishes.values_list("softphone_id", "kind", "state"):
-        if kind == Change.Kind.CREATE:
-            created[softphone] = state
-        else:
-            renewed.add(softphone)
-    return {phone.pk: _trouble(phone, created.get(phone.pk), phone.pk in renewed) for phone in phones}
+    for wish in wishes.select_related("account").defer("password"):
+        (created if wish.kind == Change.Kind.CREATE else renewed)[wish.softphone_id] = wish
+    now = timezone.now()
+    return {phone.pk: _trouble(phone, created.get(phone.pk), renewed.get(phone.pk), now) for phone in phones}
 
 
-def _trouble(phone: Softphone, created: str | None, renewing: bool) -> str:
+def _trouble(phone: Softphone, create: Change | None, renewal: Change | None, now: datetime) -> str:
+    if phone.audian_id is None:
+        state = changes.progress(change=create, now=now).state if create else "failed"
+        return {"held": "held", "paused": "waiting", "failed": "failed", "replaced": "failed"}.get(state, "making")
     if not phone.enabled:
         return "off"
-    if phone.audian_id is None:
-        return {Change.State.HELD: "held", Change.State.FAILED: "failed"}.get(created, "making")
     if not phone.sip_username:
         return "unfinished"
-    if renewing:
-        return "renewing"
+    if renewal:
+        waits = changes.progress(change=renewal, now=now).state in ("held", "paused")
+        return "renewal_waits" if waits else "renewing"
     return "" if phone.password else "no_password"
 
 

@@ -373,7 +373,9 @@ def test_what_builds_upon_an_open_question_says_that_it_waits_for_the_answer(san
 
 
 def test_bulk_work_that_somebody_paused_says_so(account, create):
-    batch = Import.objects.create(account=account, name="phones.csv", sha256="0" * 64, state="paused", created_at=timezone.now())
+    batch = Import.objects.create(
+        account=account, name="phones.csv", sha256="0" * 64, state="paused", created_at=timezone.now()
+    )
     change = create(batch=batch.batch)
     assert progress(change).state == "paused"
     assert progress(change).sentence == "Waiting: it is part of bulk work that was paused. It goes on when that is resumed."

@@ -122,8 +122,8 @@ CASES = {
     ),
     "a new password that waits for Audian": (
         {"state": "connected", "now": Connection(ago(hours=2)), "waiting": "reset_password", "stands": "stuck"},
-        "Connected since 13 Oct 09:00. A new password was asked for, and Audian does not have it yet; meanwhile nobody is shown "
-        "the old one. Nothing can be changed at Audian right now; it goes on by itself as soon as that is over.",
+        "Connected since 13 Oct 09:00. A new password was asked for, and Audian does not have it yet; meanwhile nobody is "
+        "shown the old one. Nothing can be changed at Audian right now; it goes on by itself as soon as that is over.",
     ),
     "being switched on": (
         {"enabled": False, "waiting": "switch_on"},

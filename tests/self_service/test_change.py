@@ -103,7 +103,7 @@ def test_trouble_of_the_account_is_told_plainly_to_its_people_and_in_full_to_its
     drain(seconds=0.1)
     assert Pause.objects.get().reason
     own = words(card(browser.get(f"/changes/{change.pk}/")))
-    assert "can’t be reached right now. Nothing is lost" in own
+    assert "The change is not saved yet The phone system takes no changes right now. Nothing is lost" in own
     assert Pause.objects.get().reason not in own
     assert Pause.objects.get().reason in words(staff_browser(account, "helpdesk").get(f"/acme/changes/{change.pk}/"))
 

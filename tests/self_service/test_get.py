@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from softphones import changes
-from softphones.models import Change, Owner, Softphone, SyncRun
+from softphones.models import Change, Import, Owner, Softphone, SyncRun
 from tests.changes.conftest import softphones_of
 from tests.factories import make_account, make_owner, make_user
 from tests.pages.conftest import soup, words
@@ -243,6 +243,52 @@ def test_one_that_costs_something_waits_for_the_company_to_agree(sandbox, browse
     assert "Waiting for your company" in words(browser.get("/"))
     page = browser.get(f"/softphones/{phone.pk}/")
     assert "your company has to agree to the charge first. Your helpdesk knows." in words(page)
+
+
+def test_one_that_waits_for_the_phone_system_is_not_said_to_be_on_its_way(sandbox, browser, drain):
+    sandbox.faults.add("423", times=None)
+    press(browser, browser.get("/"), GET)
+    drain(seconds=0.1)
+    assert "Not made yet" in words(browser.get("/"))
+    assert "Being made" not in words(browser.get("/"))
+    shown = words(card(browser.get(f"/softphones/{Softphone.objects.get().pk}/")))
+    assert "The softphone is not made yet The phone system takes no changes right now. Nothing is lost" in shown
+
+
+def test_one_of_a_paused_import_is_not_said_to_be_on_its_way(browser, account, owner):
+    now = timezone.now()
+    batch = Import.objects.create(account=account, name="phones.csv", sha256="0" * 64, state="paused", created_at=now)
+    changes.create(account=account, name="Alice's", owner=owner, by=None, urgent=False, batch=batch.batch, now=now)
+    assert "Not made yet" in words(browser.get("/"))
+    shown = words(card(browser.get(f"/softphones/{Softphone.objects.get().pk}/")))
+    assert "The softphone is not made yet Your company has paused this. Nothing is lost: it goes on later." in shown
+
+
+def test_of_an_import_that_costs_something_every_phone_waits_for_the_company(sandbox, browser, account, owner, drain, settings):
+    settings.DRAIN_WIDTH = settings.DRAIN_BULK_WIDTH = 1
+    sandbox.faults.add("402", times=None)
+    for number in range(2):
+        wish = {"owner": owner, "by": None, "urgent": False, "batch": "import:7", "now": timezone.now()}
+        changes.create(account=account, name=f"Phone {number}", **wish)
+    drain()
+    assert words(browser.get("/")).count("Waiting for your company") == 2
+
+
+def test_one_that_is_made_switched_off_is_first_of_all_not_made(browser, account, owner):
+    changes.create(account=account, name="Alice's", owner=owner, by=None, enabled=False, now=timezone.now())
+    assert "Being made…" in words(browser.get("/"))
+    assert "The softphone is being made" in words(card(browser.get(f"/softphones/{Softphone.objects.get().pk}/")))
+
+
+def test_where_nobody_can_try_again_the_helpdesk_is_named(browser, sandbox, account, owner, drain):
+    admin = make_user("adam@acme.example", account=account, role="admin")
+    sandbox.faults.add("402", method="PUT", path="/devices")
+    change = changes.create(account=account, name="Alice's", owner=owner, by=admin, now=timezone.now())
+    drain()
+    changes.decline(change=change, by=admin, now=timezone.now())
+    page = browser.get(f"/softphones/{change.softphone_id}/")
+    assert "Your helpdesk can see why" in words(page)
+    assert "try again" not in words(soup(page).main)
 
 
 def test_a_press_after_the_session_ended_leads_back_to_the_page(client, owner):

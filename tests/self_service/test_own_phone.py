@@ -124,6 +124,19 @@ def test_while_a_new_password_is_on_its_way_no_act_reveals_one(browser, alice, p
     assert not AuditEvent.objects.filter(act__in=["password:shown", "link:fetched"]).exists()
 
 
+def test_a_new_password_that_waits_for_the_company_is_not_on_its_way(sandbox, browser, address, drain):
+    sandbox.faults.add("402", method="POST", path="/devices")
+    press(browser, browser.get(f"{address}replace/"), REPLACE)
+    drain()
+    page = browser.get(address)
+    assert "Waiting for your company" in words(card(page))
+    assert "A new one was asked for, and is not there yet." in words(soup(page).select_one(".reference"))
+    assert not soup(page).select("#light")
+    for each in (page, browser.get("/")):
+        assert "on its way" not in words(each)
+    assert "New password not set yet" in words(browser.get("/"))
+
+
 def test_pressed_twice_it_is_one_new_password(sandbox, browser, phone, address, drain):
     page, second_tab = browser.get(f"{address}replace/"), browser.get(f"{address}replace/")
     press(browser, page, REPLACE)
