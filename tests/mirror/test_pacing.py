@@ -40,13 +40,13 @@ def test_bulk_leaves_a_share_for_people():
 
 
 def test_a_person_waits_their_turn_and_no_longer_than_they_would(settings):
-    settings.API_TOKENS_PER_SECOND = 1
+    settings.API_TOKENS_PER_SECOND = 0.2
     waits = []
     while (wait := reserve(Urgency.PERSON)) is not None:
         waits.append(wait)
     assert waits[:90] == [0.0] * 90
     assert waits == sorted(waits)
-    assert 18 < waits[-1] <= 20
+    assert 15 < waits[-1] <= 20
 
 
 def test_a_light_finds_its_share_when_people_used_up_everything_else():
@@ -68,10 +68,10 @@ def test_a_light_finds_a_little_even_if_people_have_reserved_ahead(settings):
 def test_a_light_never_waits():
     Bucket.objects.create(name="account:1", tokens=0, at=time.time())
     Bucket.objects.create(name="account:1:lights", tokens=0, at=time.time())
-    begun = time.monotonic()
+    waited = []
     with pytest.raises(TooBusy):
-        pacing.wait_for("account:1", cost=1, urgency=Urgency.LIGHT, meanwhile=lambda: None)
-    assert time.monotonic() - begun < 1
+        pacing.wait_for("account:1", cost=1, urgency=Urgency.LIGHT, meanwhile=lambda: waited.append(1))
+    assert waited == []
 
 
 def test_accounts_do_not_slow_each_other_down():
@@ -81,7 +81,7 @@ def test_accounts_do_not_slow_each_other_down():
 
 
 def test_two_log_ins_pass_and_the_third_waits(settings):
-    settings.API_TOKENS_PER_SECOND = 10
+    settings.API_TOKENS_PER_SECOND = 1
     waits = [reserve(Urgency.PERSON, cost=35, bucket=pacing.LOG_INS) for _ in range(3)]
     assert waits[:2] == [0.0, 0.0]
     assert waits[2] > 1
@@ -118,7 +118,7 @@ def test_bulk_goes_on_as_soon_as_there_is_room(settings):
     Bucket.objects.create(name="account:1", tokens=0, at=time.time())
     signs = []
     pacing.wait_for("account:1", cost=1, urgency=Urgency.BULK, meanwhile=lambda: signs.append(time.monotonic()))
-    assert len(signs) > 2, "whoever holds a lease can keep it meanwhile"
+    assert len(signs) >= 2, "whoever holds a lease can keep it meanwhile"
 
 
 @pytest.mark.django_db(transaction=True)

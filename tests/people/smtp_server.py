@@ -12,6 +12,7 @@ class _Session(socketserver.StreamRequestHandler):
             word = line.split(":")[0].split()[0].upper()
             if word == "RCPT":
                 self.say(self.server.recipient_answer)
+                self.server.recipient_answer = self.server.then or self.server.recipient_answer
             elif word == "DATA":
                 self.say("354 go on")
                 lines = iter(self.rfile.readline, b".\r\n")
@@ -30,6 +31,7 @@ class _Session(socketserver.StreamRequestHandler):
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     recipient_answer = data_answer = "250 ok"
+    then = ""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Session)
@@ -38,7 +40,10 @@ class _Server(socketserver.ThreadingTCPServer):
 
 @contextmanager
 def smtp_server(settings):
-    """Mail goes to this server while it runs; `taken` are the mails it took, `recipient_answer` and `data_answer` its words."""
+    """Mail goes to this server while it runs; `taken` are the mails it took, `recipient_answer` and `data_answer` its words.
+
+    `then` is what it says about the recipients after the first one, if something else.
+    """
     with _Server() as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

@@ -1,5 +1,6 @@
 """A served sandbox, and a plain `requests` session that talks to it."""
 
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -20,13 +21,13 @@ class Caller:
         self.session.trust_env = False
         self.session.headers["X-Auth-Token"] = sandbox.static_token
 
-    def call(self, method, path, data=None, *, headers=None, timeout=5, **envelope):
+    def call(self, method, path, data=None, *, headers=None, timeout=30, **envelope):
         """A request below the account; keywords beside `data` go into the body's root."""
         body = None if data is None and not envelope else {"data": data, **envelope}
         return self.session.request(method, self.account_url + path, json=body, headers=headers, timeout=timeout)
 
     def get(self, path, headers=None, **query):
-        return self.session.get(self.account_url + path, params=query, headers=headers, timeout=5)
+        return self.session.get(self.account_url + path, params=query, headers=headers, timeout=30)
 
     def put(self, path, data, **envelope):
         return self.call("PUT", path, data, **envelope)
@@ -43,7 +44,7 @@ class Caller:
     def log_in(self, key=None):
         """PUT /api_auth without any token."""
         body = {"data": {"api_key": self.sandbox.api_key if key is None else key}}
-        return requests.put(f"{self.url}/api_auth", json=body, timeout=5)
+        return requests.put(f"{self.url}/api_auth", json=body, timeout=30)
 
     def softphone(self, username="alice", **more):
         """A valid softphone to create."""
@@ -68,6 +69,14 @@ def calling(**options):
         finally:
             caller.session.close()
     sandbox.close()
+
+
+def wait_until(condition, seconds=30):
+    """Look again and again until `condition()` holds."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "it never happened"
+        time.sleep(0.01)
 
 
 @pytest.fixture

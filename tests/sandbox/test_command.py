@@ -28,12 +28,12 @@ def running(*options, command=WITHOUT_DJANGO, stop=signal.SIGTERM):
         process.communicate()
         raise
     process.send_signal(stop)
-    rest, errors = process.communicate(timeout=10)
+    rest, errors = process.communicate(timeout=30)
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
 def summary(root):
-    return requests.get(f"{root}/sandbox", timeout=5).json()
+    return requests.get(f"{root}/sandbox", timeout=30).json()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_it_prints_one_line_and_ends_quietly(command, stop):
     with running("--devices", "8", command=command, stop=stop) as (root, account, key):
         told = summary(root)
         assert (told["account_id"], told["api_key"]) == (account, key)
-        assert requests.put(f"{root}/v2/api_auth", json={"data": {"api_key": key}}, timeout=5).status_code == 201
+        assert requests.put(f"{root}/v2/api_auth", json={"data": {"api_key": key}}, timeout=30).status_code == 201
 
 
 def test_the_switches_reach_the_server():
@@ -56,7 +56,7 @@ def test_the_switches_reach_the_server():
         assert (told["dialect"], told["registrations"], told["users"]) == ("page", 0, 7)
         headers = {"X-Auth-Token": told["static_token"]}
         address = f"{root}/v2/accounts/{account}/devices"
-        body = requests.get(address, params={"fields": '["name"]'}, headers=headers, timeout=5).json()
+        body = requests.get(address, params={"fields": '["name"]'}, headers=headers, timeout=30).json()
         assert set(body) == {"auth_token", "data", "status", "page_size", "start_key"}
         assert "sip" in body["data"][0]
 
@@ -91,22 +91,22 @@ def test_a_state_file_keeps_everything_over_a_restart(tmp_path):
     options = ("--devices", "8", "--registered", "0", "--state", str(tmp_path / "sandbox.db"))
     with running(*options) as (root, account, key):
         address = f"{root}/v2/accounts/{account}/devices"
-        token = requests.put(f"{root}/v2/api_auth", json={"data": {"api_key": key}}, timeout=5).json()["auth_token"]
+        token = requests.put(f"{root}/v2/api_auth", json={"data": {"api_key": key}}, timeout=30).json()["auth_token"]
         headers = {"X-Auth-Token": token}
-        gone = requests.get(f"{address}?page_size=1", headers=headers, timeout=5).json()["data"][0]["id"]
+        gone = requests.get(f"{address}?page_size=1", headers=headers, timeout=30).json()["data"][0]["id"]
         data = {"name": "Kept", "device_type": "softphone", "sip": {"username": "kept_1", "password": "secret-12"}}
-        made = requests.put(address, json={"data": data}, headers=headers, timeout=5).json()
-        requests.delete(f"{address}/{gone}", headers=headers, timeout=5)
-        requests.post(f"{root}/sandbox/register", json={"username": "kept_1"}, timeout=5)
+        made = requests.put(address, json={"data": data}, headers=headers, timeout=30).json()
+        requests.delete(f"{address}/{gone}", headers=headers, timeout=30)
+        requests.post(f"{root}/sandbox/register", json={"username": "kept_1"}, timeout=30)
         before = summary(root)
     with running(*options, "--seed", "9") as (root, account_again, _):
         assert account_again == account
         address = f"{root}/v2/accounts/{account}/devices"
-        kept = requests.get(f"{address}/{made['data']['id']}", headers=headers, timeout=5)
+        kept = requests.get(f"{address}/{made['data']['id']}", headers=headers, timeout=30)
         assert kept.status_code == 200, "the token from before is still good"
         assert kept.json()["data"] == made["data"]
         assert kept.json()["revision"] == made["revision"]
-        assert requests.get(f"{address}/{gone}", headers=headers, timeout=5).status_code == 404
+        assert requests.get(f"{address}/{gone}", headers=headers, timeout=30).status_code == 404
         after = summary(root)
         assert (after["devices"], after["users"], after["registrations"]) == (before["devices"], before["users"], 1)
 
@@ -115,21 +115,21 @@ def test_tokens_that_were_expired_stay_so_over_a_restart(tmp_path):
     options = ("--devices", "0", "--state", str(tmp_path / "sandbox.db"))
     with running(*options) as (root, _, key):
         body = {"data": {"api_key": key}}
-        headers = {"X-Auth-Token": requests.put(f"{root}/v2/api_auth", json=body, timeout=5).json()["auth_token"]}
-        requests.post(f"{root}/sandbox/expire_tokens", timeout=5)
+        headers = {"X-Auth-Token": requests.put(f"{root}/v2/api_auth", json=body, timeout=30).json()["auth_token"]}
+        requests.post(f"{root}/sandbox/expire_tokens", timeout=30)
     with running(*options) as (root, _, _):
-        assert requests.get(f"{root}/v2/token_auth", headers=headers, timeout=5).status_code == 401
+        assert requests.get(f"{root}/v2/token_auth", headers=headers, timeout=30).status_code == 401
 
 
 def test_a_killed_sandbox_has_lost_nothing_it_answered(tmp_path):
     command = [*WITHOUT_DJANGO, "--port", "0", "--devices", "0", "--state", str(tmp_path / "sandbox.db")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     root, _, _ = LINE.fullmatch(process.stdout.readline()).groups()
-    made = requests.post(f"{root}/sandbox/devices", json={"name": "Kept"}, timeout=5).json()["id"]
+    made = requests.post(f"{root}/sandbox/devices", json={"name": "Kept"}, timeout=30).json()["id"]
     process.kill()
     process.communicate()
     with running("--state", str(tmp_path / "sandbox.db")) as (root, _, _):
-        assert requests.get(f"{root}/sandbox/devices/{made}", timeout=5).json() == {"id": made, "name": "Kept"}
+        assert requests.get(f"{root}/sandbox/devices/{made}", timeout=30).json() == {"id": made, "name": "Kept"}
 
 
 def test_two_sandboxes_do_not_share_one_state_file(tmp_path):

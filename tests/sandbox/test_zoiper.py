@@ -13,7 +13,7 @@ TOKEN = "a-one-time-token&<odd>"
 
 def picture(caller, **query):
     query = {"provider_id": caller.sandbox.zoiper_provider_id, "t": TOKEN, **query}
-    return requests.get(f"{caller.root}/qr.php", params=query, timeout=5)
+    return requests.get(f"{caller.root}/qr.php", params=query, timeout=30)
 
 
 def decoded(png):
@@ -32,7 +32,7 @@ def test_the_picture_is_a_png_that_leads_to_the_token(api):
     pointer = decoded(answer.content)
     assert pointer.startswith(f"{api.root}/")
     assert TOKEN not in pointer
-    found = requests.get(pointer, timeout=5)
+    found = requests.get(pointer, timeout=30)
     assert found.headers["Content-Type"].startswith("text/xml")
     xml = read(found)
     assert xml.findtext("token_url") == "http://127.0.0.1:8000/zoiper?id="
@@ -58,16 +58,16 @@ def test_a_wrong_provider_id_or_a_missing_token_is_404_in_html(api, query):
 
 def test_other_addresses_are_404_in_html(api):
     for path in ("/", "/zoiper-provisioning/unknown", "/v3"):
-        answer = requests.get(api.root + path, timeout=5)
+        answer = requests.get(api.root + path, timeout=30)
         assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html")
-    assert requests.post(f"{api.root}/qr.php", timeout=5).status_code == 405
+    assert requests.post(f"{api.root}/qr.php", timeout=30).status_code == 405
 
 
 def test_the_token_url_is_a_switch():
     from .conftest import calling
 
     with calling(zoiper_token_url="https://phones.example/zoiper?id=") as api:
-        xml = read(requests.get(decoded(picture(api).content), timeout=5))
+        xml = read(requests.get(decoded(picture(api).content), timeout=30))
         assert xml.findtext("token_url") == "https://phones.example/zoiper?id="
 
 
