@@ -1,17 +1,20 @@
 """Who may do what: one predicate an act. Views fetch and authorise in one call; what may not be seen is a 404."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from softphones import second_factor
-from softphones.models import Account, Change, Membership, Owner, Softphone, User
+from softphones.models import Account, Change, Membership, Message, Owner, Softphone, User
 
 SEE, REVEAL = "see", "reveal"  # acts on one's own softphone
 RENAME, REPLACE = "rename", "replace"  # likewise, where the account lets people help themselves
 TRY_OWN_AGAIN = "try_own_again"  # what one asked for oneself, and failed
 LIST = "list"  # acts in an account, for staff
-HISTORY, MAILS = "history", "mails"
+HISTORY, MAILS, MAIL_AGAIN = "history", "mails", "mail_again"
 FIND = "find"  # helpdesk: people and their phones
 SEND_LINK, RESET, SWITCH, REVOKE_LINKS, CLOSE = "send_link", "reset", "switch", "revoke_links", "close"
 MANAGE, MEMBERS = "manage", "members"  # admins: softphones, looks at Audian, charges; and who has which role
@@ -21,7 +24,7 @@ STAND_BEHIND = "stand_behind"  # decide which portal user is which owner
 OWN_ACTS = {SEE, REVEAL}
 SELF_SERVICE_ACTS = {RENAME, REPLACE}
 # What helpdesk does to other people's phones, and only an admin to those of staff.
-NOT_TO_STAFF = {SEND_LINK, RESET, SWITCH, REVOKE_LINKS, CLOSE}
+NOT_TO_STAFF = {SEND_LINK, RESET, SWITCH, REVOKE_LINKS, CLOSE, MAIL_AGAIN}
 STAFF_ACTS = {
     LIST: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
     FIND: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
@@ -36,6 +39,7 @@ STAFF_ACTS = {
     STAND_BEHIND: {Membership.Role.ADMIN},
     HISTORY: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
     MAILS: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
+    MAIL_AGAIN: {Membership.Role.HELPDESK, Membership.Role.ADMIN},
 }
 
 
@@ -100,13 +104,72 @@ def acts_on(user: User, account: Account, owner: Owner | None) -> bool:
 
     Staff anywhere counts, and so does whoever has proven the owner's address, linked or not.
     """
-    if owner is None or has_role(user, account, Membership.Role.ADMIN):
-        return True
-    behind = Q(user=owner.user_id) if owner.user_id else Q()
-    if owner.email_folded:
-        behind |= Q(user__emailaddress__email=owner.email_folded, user__emailaddress__verified=True)
-    staff = Membership.objects.filter(role__in=STAFF_ACTS[FIND])
-    return not (behind and staff.filter(behind).exists())
+    return owner is None or owner.pk in acts_on_among(user, account, [owner])
+
+
+def acts_on_among(user: User, account: Account, owners: Iterable[Owner]) -> set[int]:
+    """On which of these owners `acts_on`, by primary key; in the same few queries however many they are."""
+    return _not_of_staff(user, account, {owner.pk: _behind(owner) for owner in owners})
+
+
+def mails_again(user: User, account: Account, found: Iterable[Message]) -> set[int]:
+    """Which of these mails `user`, who is staff in `account`, may try again, by primary key: as `acts_on` says of whoever
+    they go, or went, to."""
+    return _not_of_staff(user, account, {each.pk: _meant_by(each) for each in found})
+
+
+def mail_of_account(request: HttpRequest, slug: str, pk: int, act: str) -> Message:
+    """A mail of the account that has not gone out, if the visitor may do `act` to it. Raises as account_for does."""
+    account = account_for(request, slug, act)
+    unsent = Message.objects.filter(account=account).exclude(state=Message.State.SENT)
+    found = get_object_or_404(unsent.select_related("account", "owner__user", "user", "softphone"), pk=pk)
+    if act in NOT_TO_STAFF and not mails_again(request.user, account, [found]):
+        raise Http404
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Portal users by primary key, and (folded) addresses, whoever has proven them."""
+
+    users: frozenset[int]
+    addresses: frozenset[str]
+
+    @classmethod
+    def of(cls, users: Iterable[int | None], addresses: Iterable[str]) -> "_People":
+        return cls(frozenset(user for user in users if user), frozenset(each for each in addresses if each))
+
+    def has(self, others: "_People") -> bool:
+        return bool(self.users & others.users or self.addresses & others.addresses)
+
+
+def _behind(owner: Owner) -> _People:
+    return _People.of([owner.user_id], [owner.email_folded])
+
+
+def _meant_by(message: Message) -> _People:
+    owner = message.owner
+    users = [message.user_id, owner.user_id if owner else None]
+    return _People.of(users, [message.to.casefold(), owner.email_folded if owner else ""])
+
+
+def _not_of_staff(user: User, account: Account, people: dict[int, _People]) -> set[int]:
+    """The keys of those in whom no staff is; all of them for an admin of the account."""
+    if not people or has_role(user, account, Membership.Role.ADMIN):
+        return set(people)
+    staff = _staff_among(people.values())
+    return {key for key, each in people.items() if not staff.has(each)}
+
+
+def _staff_among(people: Iterable[_People]) -> _People:
+    """The staff among all these, in one query."""
+    users = {user for each in people for user in each.users}
+    addresses = {address for each in people for address in each.addresses}
+    email, verified = "user__emailaddress__email", "user__emailaddress__verified"
+    behind = Q(user__in=users) | Q(**{f"{email}__in": addresses, verified: True})
+    staff = Membership.objects.filter(behind, role__in=STAFF_ACTS[FIND])
+    rows = list(staff.values_list("user", email, verified))
+    return _People.of((user for user, *_ in rows), (address for _user, address, proven in rows if proven))
 
 
 def has_role(user: User, account: Account, role: str) -> bool:

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from softphones import helpdesk
-from softphones.access import CLOSE, FIND, STAND_BEHIND, account_for, acts_on, owner_of_account, refuse_if_of_staff
+from softphones.access import CLOSE, FIND, STAND_BEHIND, account_for, acts_on_among, owner_of_account, refuse_if_of_staff
 from softphones.audit import client_ip
 from softphones.forms import ConfirmPersonForm, ReasonForm
 from softphones.people import holds
@@ -21,9 +21,11 @@ from softphones.views.helpdesk_page import address_of_page
 @require_safe
 def leavers(request, slug):
     account = account_for(request, slug, FIND)
+    leaving = helpdesk.leaving(account)
+    owners = acts_on_among(request.user, account, [each.owner for each in leaving if each.owner])
     found = [
-        (leaver, address_of_page(account, leaver.owner, leaver.phones), acts_on(request.user, account, leaver.owner))
-        for leaver in helpdesk.leaving(account)
+        (each, address_of_page(account, each.owner, each.phones), each.owner is None or each.owner.pk in owners)
+        for each in leaving
     ]
     context = {"account": account, "here": slug, "part": "people", "leavers": found}
     return render(request, "helpdesk/leavers.html", context)

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail as outbox
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from softphones.models import AuditEvent, Message
-from tests.factories import make_account, make_owner, make_softphone
+from tests.factories import make_account, make_owner, make_softphone, make_user
 from tests.pages.conftest import soup, words
 from tests.people.conftest import the_worker_runs
 from tests.people.smtp_server import smtp_server
@@ -121,6 +123,64 @@ def test_it_can_be_narrowed_and_has_pages(helpdesk, account):
 def test_what_is_older_than_a_month_is_no_longer_anybodys_task(refused, helpdesk):
     Message.objects.update(created_at=timezone.now() - timedelta(days=31))
     assert "Every mail is on its way" in words(helpdesk.get(MAILS))
+
+
+def failed(account, to, **about):
+    about |= {"kind": "setup_link", "rank": 1, "state": "failed", "next_attempt_at": timezone.now()}
+    return Message.objects.create(account=account, to=to, **about)
+
+
+class TestMailsToStaff:
+    """What goes to a colleague with a staff role is as little helpdesk's as their phones are."""
+
+    def owner_is_staff(account, carl):
+        return failed(account, carl.email, owner=make_owner(account, carl.email, user=carl), user=carl)
+
+    def user_is_staff(account, carl):
+        return failed(account, carl.email, user=carl, kind="second_factor")
+
+    def an_owner_who_is_not_linked(account, carl):
+        return failed(account, carl.email, owner=make_owner(account, carl.email))
+
+    def whose_address_is_now_that_of_staff(account, carl):
+        return failed(account, "old@acme.example", owner=make_owner(account, carl.email))
+
+    def whose_address_was_that_of_staff(account, carl):
+        return failed(account, "Carl@acme.example", owner=make_owner(account, "new@acme.example"))
+
+    def staff_of_another_account(account, carl):
+        carl.memberships.update(account=make_account(slug="other"))
+        return failed(account, carl.email, owner=make_owner(account, carl.email))
+
+    KINDS = [
+        owner_is_staff,
+        user_is_staff,
+        an_owner_who_is_not_linked,
+        whose_address_is_now_that_of_staff,
+        whose_address_was_that_of_staff,
+        staff_of_another_account,
+    ]
+
+    @pytest.mark.parametrize("message_to", KINDS)
+    def test_only_an_admin_tries_them_again(self, helpdesk, admin, account, message_to):
+        message = message_to(account, make_user("carl@acme.example", account=account, role="helpdesk", name="Carl"))
+        page = soup(helpdesk.get(MAILS))
+        assert not page.select(f"form[action='{again(message)}']")
+        assert "Only an administrator tries again to mail staff." in words(page)
+        assert helpdesk.post(again(message)).status_code == 404
+        message.refresh_from_db()
+        assert message.state == Message.State.FAILED
+        assert soup(admin.get(MAILS)).select(f"form[action='{again(message)}']")
+        assert admin.post(again(message)).status_code == 302
+
+    def test_the_list_asks_for_all_rows_at_once(self, helpdesk, account, django_assert_max_num_queries):
+        failed(account, "p@acme.example", owner=make_owner(account, "p@acme.example"))
+        with CaptureQueriesContext(connection) as one:
+            helpdesk.get(MAILS)
+        for n in range(20):
+            failed(account, f"p{n}@acme.example", owner=make_owner(account, f"p{n}@acme.example"))
+        with django_assert_max_num_queries(len(one)):
+            helpdesk.get(MAILS)
 
 
 class TestWhoMaySeeIt:
