@@ -10,6 +10,7 @@ from hashlib import sha256
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -22,6 +23,7 @@ Kind, State = Change.Kind, Change.State
 DAY = timedelta(hours=24)
 LONGEST_NAME, LONGEST_CALLER_ID = 128, 35  # characters (audian-api.md section 3)
 LONGEST_SUFFIX = 20
+_ACTS = {Kind.CREATE: "get:", Kind.RESET_PASSWORD: "replace:"}  # how the keys begin of what people do by themselves
 
 
 class Refused(Exception):
@@ -61,7 +63,7 @@ def get(*, owner: Owner, user: User, name: str, key: str, ip: str | None, now: d
     An empty `name` is the default one. Raises Refused when the owner is switched off or not this person's any more, has as
     many softphones as the account's quota, or when `user` asked for SELF_SERVICE_CREATES of them within 24 hours.
     """
-    key = f"get:{owner.pk}:{key}"
+    key = f"{_ACTS[Kind.CREATE]}{owner.pk}:{key}"
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)  # one at a time, so that two never pass one count
         owner = may_have_softphones(user).select_related("account").filter(pk=owner.pk).first()
@@ -103,7 +105,7 @@ def replace(*, softphone: Softphone, user: User, key: str, ip: str | None, now: 
     The caller has checked fresh proof. Raises Refused for a softphone that is switched off, or when `user` asked for
     SELF_SERVICE_RESETS new passwords within 24 hours; changes.NotPossible.
     """
-    key = f"replace:{softphone.pk}:{key}"
+    key = f"{_ACTS[Kind.RESET_PASSWORD]}{softphone.pk}:{key}"
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
         if before := changes.asked(account=softphone.account, by=user, key=key):
@@ -161,9 +163,12 @@ def _refuse_more_than_quota(account: Account, present: int) -> None:
         raise Refused(sentence % {"quota": account.quota, "helpdesk": _helpdesk(account, _("For another one, ask"))})
 
 
-def _asked(user: User, kind: Kind):
-    """What this person asked for their own phones. Rows stay when a phone goes, so that deleting refills nothing."""
-    return Change.objects.filter(asked_by=user, kind=kind, softphone__owner__user=user)
+def _asked(user: User, kind: Kind) -> QuerySet[Change]:
+    """What this person asked for by themselves, whatever became of it: nothing that is done to a phone refills a limit.
+
+    What they did as staff is not among it; it bears other keys.
+    """
+    return Change.objects.filter(asked_by=user, kind=kind, key__startswith=changes.key_of(user, _ACTS[kind]))
 
 
 def _too_many(user: User, kind: Kind, account: Account, now: datetime) -> str:

@@ -164,6 +164,26 @@ def test_three_a_day_and_deleting_refills_nothing(browser, account, owner, drain
         assert GET in buttons(browser.get("/"))
 
 
+def test_giving_phones_away_refills_nothing(browser, account, owner, drain):
+    account.quota = 10
+    account.save()
+    other = make_owner(account, "bob@acme.example")
+    for button in (GET, GET, GET):
+        press(browser, browser.get("/"), button)
+        drain()
+        phone = Softphone.objects.get(owner=owner)
+        changes.update(softphone=phone, values={"owner_id": other.audian_id}, seen={}, by=None, now=timezone.now())
+        drain()
+    assert Softphone.objects.filter(owner=other).count() == 3
+    page = browser.get("/")
+    assert GET not in buttons(page)
+    assert "You have asked for 3 new softphones within a day" in words(page)
+    assert "You have asked for 3 new softphones" in words(
+        browser.post("/softphones/new/", {"owner": owner.pk, "key": "99"}, follow=True)
+    )
+    assert len(creates()) == 3
+
+
 def test_what_staff_made_for_others_is_not_counted_as_their_own(browser, account, alice, owner):
     other = make_owner(account, "bob@acme.example")
     for number in range(5):

@@ -169,6 +169,22 @@ def test_five_new_passwords_a_day(browser, phone, address, drain, account):
     assert len(resets()) == 5
 
 
+def test_giving_phones_away_refills_no_passwords(browser, account, owner, plant, drain):
+    given, kept = plant(owner, username="user_given"), plant(owner, name="Alice's mobile", username="user_kept")
+    for _time in range(3):
+        press(browser, browser.get(f"/softphones/{given.pk}/replace/"), REPLACE)
+        drain()
+    other = make_owner(account, "bob@acme.example")
+    changes.update(softphone=given, values={"owner_id": other.audian_id}, seen={}, by=None, now=timezone.now())
+    drain()
+    for _time in range(2):
+        press(browser, browser.get(f"/softphones/{kept.pk}/replace/"), REPLACE)
+        drain()
+    assert "You have asked for 5 new passwords within a day" in words(browser.get(f"/softphones/{kept.pk}/replace/"))
+    assert "You have asked for 5" in words(browser.post(f"/softphones/{kept.pk}/replace/", {"key": "old"}, follow=True))
+    assert len(resets()) == 5
+
+
 def test_what_helpdesk_reset_is_not_counted(browser, phone, address, drain):
     for _time in range(6):
         changes.reset_password(softphone=phone, by=None, now=timezone.now())
