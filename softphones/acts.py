@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from softphones.models import AuditEvent, Import, Membership, Message
+from softphones.models.addresses import masked
 
 Text = str | Promise
 
@@ -136,13 +137,16 @@ _FIELDS: dict[str, Text] = {
 }
 
 
-def sentence(event: AuditEvent, name: Callable[[str], str] = str, text: Callable[[Text], str] = str) -> str:
+def sentence(
+    event: AuditEvent, name: Callable[[str], str] = str, text: Callable[[Text], str] = str, *, whole: bool = False
+) -> str:
     """What happened, in one sentence, with the reason that was given. `name` and `text` prepare its parts, say for HTML.
 
-    An act that this version does not know is called what it was written as.
+    Somebody without a name is called by their address, which is masked unless `whole`. An act that this version does not
+    know is called what it was written as.
     """
     act = ACTS.get(event.act)
-    said = text(_wording(act, event.outcome)) % _parts(act, event, name, text) if act else text(event.act)
+    said = text(_wording(act, event.outcome)) % _parts(act, event, name, text, whole) if act else text(event.act)
     fields = ", ".join(str(_FIELDS.get(field, field)) for field in str(event.data.get("fields", "")).split())
     said += f" ({text(fields)})" if fields else ""
     return f"{said} — “{text(event.reason)}”" if event.reason else said
@@ -152,10 +156,19 @@ def outcome(event: AuditEvent) -> Text:
     return OUTCOMES.get(event.outcome, event.outcome)
 
 
-def who(event: AuditEvent) -> str:
+def who(event: AuditEvent, *, whole: bool = False) -> str:
     """What the actor was called at the time, without the address; what stands for nobody, where no user acted."""
     act = ACTS.get(event.act)
-    return without_address(event.actor_label) or str((act and act.nobody) or _("The portal"))
+    return without_address(label(event.actor_label, whole=whole)) or str((act and act.nobody) or _("The portal"))
+
+
+def label(text: str, *, whole: bool) -> str:
+    """What somebody was called at the time: a name, "Alice Smith <alice@acme.example>", or an address. It is masked unless
+    `whole`: admins see addresses, helpdesk enough to recognise them."""
+    name, bracket, _address = text.rpartition(" <")
+    if whole or "@" not in text:
+        return text
+    return f"{name} <{masked(address(text))}>" if bracket else masked(text)
 
 
 def without_address(label: str) -> str:
@@ -175,11 +188,11 @@ def _wording(act: Act, outcome: str) -> Text:
     return wordings.get(outcome) or _("%(who)s: %(act)s")
 
 
-def _parts(act: Act, event: AuditEvent, name: Callable[[str], str], text: Callable[[Text], str]) -> dict[str, str]:
+def _parts(act: Act, event: AuditEvent, name: Callable[[str], str], text: Callable[[Text], str], whole: bool) -> dict[str, str]:
     data = event.data
-    person = without_address(event.person_label)
+    person = without_address(label(event.person_label, whole=whole))
     return {
-        "who": name(who(event)),
+        "who": name(who(event, whole=whole)),
         "phone": name(event.target_label) if event.target_label else text(_("a softphone")),
         "person": name(person) if person else text(_("somebody")),
         "role": text(ROLES.get(data.get("role"), "?")),

@@ -45,8 +45,11 @@ def page(account: Account, filter: Filter, *, after: str = "", before: str = "",
     return paging.page_by("at", events(account, filter), descending=True, after=after, before=before, size=size)
 
 
-def csv_lines(account: Account, filter: Filter) -> Iterator[str]:
-    """All of them as the lines of a CSV file, newest first: those that were there when the first line is asked for."""
+def csv_lines(account: Account, filter: Filter, *, whole: bool = False) -> Iterator[str]:
+    """All of them as the lines of a CSV file, newest first: those that were there when the first line is asked for.
+
+    Addresses are masked unless `whole`.
+    """
     newest = AuditEvent.objects.filter(account=account).order_by("-id").values_list("id", flat=True).first() or 0
     found = paging.all_by("at", events(account, filter).filter(id__lte=newest), descending=True)
     header = [
@@ -60,17 +63,17 @@ def csv_lines(account: Account, filter: Filter) -> Iterator[str]:
         _("Outcome"),
         _("From"),
     ]
-    return spreadsheets.lines(header, (_cells(event, account) for event in found))
+    return spreadsheets.lines(header, (_cells(event, account, whole) for event in found))
 
 
-def _cells(event: AuditEvent, account: Account) -> list[str]:
+def _cells(event: AuditEvent, account: Account, whole: bool) -> list[str]:
     return [
         event.at.astimezone(account.zone).isoformat(sep=" ", timespec="seconds"),
-        event.actor_label or acts.who(event),
+        acts.label(event.actor_label, whole=whole) or acts.who(event),
         event.act,
-        acts.sentence(event),
+        acts.sentence(event, whole=whole),
         event.target_label,
-        event.person_label,
+        acts.label(event.person_label, whole=whole),
         event.reason,
         str(acts.outcome(event)),
         event.ip or "",

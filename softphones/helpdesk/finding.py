@@ -8,8 +8,8 @@ from django.db.models import Prefetch, QuerySet
 
 from softphones import lights, search
 from softphones.lights import Light
-from softphones.mail import masked
 from softphones.models import Account, Owner, Softphone
+from softphones.models.addresses import masked
 from softphones.paging import Page, page_by_name
 
 

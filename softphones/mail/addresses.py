@@ -12,14 +12,6 @@ class NoAddress(Exception):
     """There is nobody to mail this to; `str()` is a sentence that says why, and what would help."""
 
 
-def masked(address: str) -> str:
-    """The address as people see it who need not know it: enough to recognise it and to see a wrong domain."""
-    name, at, domain = address.rpartition("@")
-    if not at:
-        return "•••" if address else ""
-    return f"{name[0]}•••{name[-1]}@{domain}" if len(name) > 3 else f"•••@{domain}"
-
-
 def address_of(person: User | Owner, *, softphone: Softphone | None = None) -> str:
     """Where mail about `softphone` reaches this person, such that they can sign in with the address and see it.
 

@@ -8,6 +8,7 @@ from django.db.models.functions import Coalesce
 
 from portal.fields import CodePointField, EncryptedTextField
 from softphones.models.account import Account
+from softphones.models.addresses import masked
 from softphones.models.people import User
 
 
@@ -43,7 +44,7 @@ class Owner(models.Model):
         ]
 
     def __str__(self):
-        return self.name or self.email or self.audian_id
+        return self.name or masked(self.email) or self.audian_id
 
 
 class SoftphoneQuerySet(models.QuerySet):

@@ -6,6 +6,7 @@ from django.db.models.functions import Lower
 
 from portal.fields import EncryptedTextField
 from softphones.models.account import Account
+from softphones.models.addresses import masked
 
 
 class UserManager(BaseUserManager):
@@ -31,7 +32,7 @@ class User(AbstractBaseUser):
         constraints = [models.UniqueConstraint(Lower("email"), name="user_email_once")]
 
     def __str__(self):
-        return self.name or self.email
+        return self.name or masked(self.email)
 
 
 class Membership(models.Model):

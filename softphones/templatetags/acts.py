@@ -11,9 +11,12 @@ register = template.Library()
 
 
 @register.simple_tag
-def happened(event: AuditEvent) -> SafeString:
-    """The sentence of an audit event; each name in it is isolated from the direction of the words around it."""
-    said = acts.sentence(event, name=lambda name: format_html("<bdi>{}</bdi>", name), text=conditional_escape)
+def happened(event: AuditEvent, *, whole: bool = False) -> SafeString:
+    """The sentence of an audit event; each name in it is isolated from the direction of the words around it.
+
+    `whole`: addresses are not masked.
+    """
+    said = acts.sentence(event, name=lambda name: format_html("<bdi>{}</bdi>", name), text=conditional_escape, whole=whole)
     return mark_safe(said)  # noqa: S308  (every part went through one of the two)
 
 

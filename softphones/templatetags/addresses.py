@@ -2,7 +2,7 @@
 
 from django import template
 
-from softphones.mail import masked
+from softphones.models.addresses import masked
 
 register = template.Library()
 register.filter("masked", masked)

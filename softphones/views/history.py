@@ -11,7 +11,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from softphones import acts, audit, history
-from softphones.access import HISTORY, account_for
+from softphones.access import HISTORY, account_for, has_role
+from softphones.models import Membership
+from softphones.views.staff import frame
 
 
 class HistoryForm(forms.Form):
@@ -47,29 +49,21 @@ def events(request, slug):
     filter = form.filter()
     found = history.page(account, filter, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
     asked = {name: value for name, value in request.GET.items() if name in form.fields and value}
-    context = {
-        "account": account,
-        "here": slug,
-        "part": "history",
-        "form": form,
-        "filter": filter,
-        "page": found,
-        "asked": asked,
-    }
+    context = frame(request, account, "history") | {"form": form, "filter": filter, "page": found}
     return render(request, "history/page.html", context | {"asked": asked, "query": urlencode(asked)})
 
 
 @never_cache
 @require_POST
 def export(request, slug):
-    """The events of the form as a CSV file. On record itself, hence no GET."""
+    """The events of the form as a CSV file, as the page shows them. On record itself, hence no GET."""
     account = account_for(request, slug, HISTORY)
     form = HistoryForm(request.POST)
     filter = form.filter()
     if not form.is_valid():
         return redirect(f"{reverse('history', args=[slug])}?{urlencode(form.data.dict())}")
     now = timezone.now()
-    lines = history.csv_lines(account, filter)
+    lines = history.csv_lines(account, filter, whole=has_role(request.user, account, Membership.Role.ADMIN))
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     name = f"history-{account.slug}-{now.astimezone(account.zone):%Y-%m-%d-%H%M}.csv"
     response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name)

@@ -81,7 +81,9 @@ class TestSentences:
 
     def test_somebody_without_a_name_is_called_by_their_address(self, account):
         nameless = make_user("jo@acme.example", account=account)
-        assert acts.sentence(audit.record(act="person:signed_in", actor=nameless)) == "jo@acme.example signed in"
+        event = audit.record(act="person:signed_in", actor=nameless)
+        assert acts.sentence(event, whole=True) == "jo@acme.example signed in"
+        assert acts.sentence(event) == "•••@acme.example signed in"
 
     def test_what_was_changed_is_named(self, helen, laptop):
         event = audit.record(act="softphone:changed", actor=helen, softphone=laptop, data={"fields": "caller_id_number name"})

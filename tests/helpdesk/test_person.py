@@ -43,6 +43,14 @@ def test_it_names_the_person_masks_the_address_and_has_one_blue_button(page):
     assert [words(each) for each in shown.select("main .main")] == ["Send set-up link"]
 
 
+def test_somebody_without_a_name_is_called_by_their_masked_address(helpdesk, account, plant):
+    owner = make_owner(account, "nameless@acme.example", name="")
+    plant(owner)
+    for address in (f"/acme/people/{owner.pk}/", "/acme/people/", "/acme/softphones/"):
+        assert "n•••s@acme.example" in words(helpdesk.get(address)), address
+        assert "nameless@acme.example" not in helpdesk.get(address).text, address
+
+
 def test_nothing_of_a_password_is_on_it(page):
     assert PASSWORD not in page().text
 

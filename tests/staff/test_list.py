@@ -41,17 +41,23 @@ def test_staff_never_see_a_password(helpdesk, alices_phone):
     assert helpdesk.get(f"/softphones/{alices_phone.pk}/").status_code == 404
 
 
-def test_a_row_says_whose_it_is_and_what_is_wrong(helpdesk, account, alices_phone):
+def test_a_row_says_whose_it_is_and_what_is_wrong(admin, account, alices_phone):
     make_softphone(account, name="B dangling", owner_audian_id="f" * 32)
     make_softphone(account, name="C broken", sip_username="", fault=Softphone.Fault.NO_SIP)
     make_softphone(account, name="D off", enabled=False)
-    rows = [words(row) for row in soup(helpdesk.get("/acme/softphones/")).select("tbody tr")]
+    rows = [words(row) for row in soup(admin.get("/acme/softphones/")).select("tbody tr")]
     assert "alice@acme.example" in rows[0]
     assert "1001" in rows[0]
     assert "Unknown at Audian" in rows[1]
     assert "no username" in rows[2]
     assert "Nobody" in rows[2]
     assert "Switched off" in rows[3]
+
+
+def test_helpdesk_sees_enough_of_an_address_to_recognise_it(helpdesk, alices_phone):
+    page = helpdesk.get("/acme/softphones/")
+    assert "a•••e@acme.example" in words(page)
+    assert "alice@acme.example" not in page.text
 
 
 def test_the_list_pages_by_key_there_and_back(helpdesk, account):

@@ -130,6 +130,12 @@ class TestHeld:
         assert helpdesk.post(f"{RUNS}{held.pk}/release/").status_code == 404
         assert mirror.released(held.account) is None
 
+    def test_helpdesk_sees_no_whole_address(self, admin, helpdesk, held):
+        path = f"/acme/runs/{held.pk}/"
+        assert "bob@acme.example" in words(admin.get(path))
+        assert "bob@acme.example" not in helpdesk.get(path).text
+        assert "•••@acme.example" in words(helpdesk.get(path))
+
     def test_a_run_of_another_account_is_not_found(self, admin, mallory):
         elsewhere = make_run(mallory.memberships.get().account, "held")
         assert admin.get(f"{RUNS}{elsewhere.pk}/").status_code == 404
