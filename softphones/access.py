@@ -213,15 +213,34 @@ def may_try_own_again(user: User, change: Change) -> bool:
 
 
 def may_try_again(user: User, change: Change) -> bool:
-    """Whether `user`, who is staff in the account, could have asked for everything that would be sent again."""
+    """Whether `user`, who is staff in the account, could have asked for everything that would be sent again.
+
+    Nobody gives themselves a phone, nor their own to somebody else.
+    """
     owner, together = change.softphone.owner, _sent_together(change)
     if has_role(user, change.account, Membership.Role.ADMIN):
-        mine = set(Owner.objects.filter(account=change.account_id, user=user).values_list("audian_id", flat=True))
-        return not any(wish.values.get("owner_id") in mine for wish in together if wish.kind == Change.Kind.UPDATE)
+        return not any(_is_on_oneself(wish, owner, user) for wish in together)
     theirs = owner is not None and owner.user_id is not None and change.asked_by_id == owner.user_id
     return acts_on(user, change.account, owner) and all(
         _is_helpdesk_act(wish) or (theirs and _is_own_act(wish)) for wish in together
     )
+
+
+def is_oneself(owner: Owner, user: User) -> bool:
+    """Whether this person at Audian is the user: linked, or by an address that the user has proven."""
+    if owner.user_id == user.pk:
+        return True
+    folded = owner.email_folded
+    return bool(folded) and user.emailaddress_set.filter(email=folded, verified=True).exists()
+
+
+def _is_on_oneself(wish: Change, owner: Owner | None, user: User) -> bool:
+    """Whether this gives `user` a phone, or one of theirs (its present `owner`) away. What they got by themselves does not."""
+    by_oneself = wish.kind == Change.Kind.CREATE and wish.asked_by_id == user.pk
+    if "owner_id" not in wish.values or by_oneself:
+        return False
+    to = Owner.objects.filter(account=wish.account_id, audian_id=wish.values["owner_id"]).first()
+    return any(is_oneself(each, user) for each in (owner, to) if each)
 
 
 def _sent_together(change: Change) -> list[Change]:

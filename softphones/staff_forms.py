@@ -8,6 +8,7 @@ from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 from softphones import changes, listing
+from softphones.access import is_oneself
 from softphones.models import Account, Membership, Owner, Softphone, User
 
 _ANY = ("", _("Any"))
@@ -226,14 +227,6 @@ class DeleteForm(forms.Form):
         if _plain(typed) != _plain(self.softphone.name):
             raise forms.ValidationError(_("That is not its name. It is: %(name)s"), params={"name": self.softphone.name})
         return typed
-
-
-def is_oneself(owner: Owner, user: User) -> bool:
-    """Whether this person at Audian is the user: linked, or by an address that the user has proven."""
-    if owner.user_id == user.pk:
-        return True
-    folded = owner.email_folded
-    return bool(folded) and user.emailaddress_set.filter(email=folded, verified=True).exists()
 
 
 def _plain(name: str) -> str:

@@ -10,9 +10,9 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_safe
 
 from softphones import audit, changes, lights, search
-from softphones.access import MANAGE, account_for, phone_of_account
+from softphones.access import MANAGE, account_for, is_oneself, phone_of_account
 from softphones.models import Owner
-from softphones.staff_forms import CreateForm, DeleteForm, EditForm, is_oneself
+from softphones.staff_forms import CreateForm, DeleteForm, EditForm
 from softphones.views.staff import frame
 
 OWNERS_SHOWN = 8

@@ -1,5 +1,7 @@
 """Creating, editing and deleting one softphone by hand."""
 
+from functools import partial
+
 import pytest
 from django.utils import timezone
 
@@ -208,6 +210,40 @@ class TestEdit:
         assert "Nobody gives a phone to themselves" in words(fill(admin, own, owner=me.pk))
         fill(admin, own, name="Carla's laptop")
         assert mine.changes.order_by("pk").last().values == {"name": "Carla's laptop"}
+
+    @pytest.mark.parametrize("linked", [True, False])
+    def test_nobody_tries_again_what_would_give_a_phone_to_themselves(self, admin, account, carla, alices_phone, linked):
+        me = make_owner(account, "adam@acme.example", user=admin.user if linked else None)
+        wish = partial(changes.update, softphone=alices_phone, by=None, now=timezone.now())
+        to_me, to_carla = wish(values={"owner_id": me.audian_id}, seen={}), wish(values={"owner_id": carla.audian_id}, seen={})
+        Change.objects.update(state="failed", folded_into=None)
+        assert self.tries_again(admin, to_carla)
+        assert not self.tries_again(admin, to_me)
+
+    @pytest.mark.parametrize("linked", [True, False])
+    def test_nobody_tries_again_to_give_away_their_own_phone(self, admin, account, carla, linked):
+        mine = make_softphone(account, make_owner(account, "adam@acme.example", user=admin.user if linked else None))
+        wish = changes.update(softphone=mine, values={"owner_id": carla.audian_id}, seen={}, by=None, now=timezone.now())
+        Change.objects.update(state="failed")
+        assert not self.tries_again(admin, wish)
+
+    @pytest.mark.parametrize("linked", [True, False])
+    def test_nobody_tries_again_to_make_a_phone_for_themselves_but_one_that_they_got_by_themselves(
+        self, admin, account, linked
+    ):
+        me = make_owner(account, "adam@acme.example", user=admin.user if linked else None)
+        wish = partial(changes.create, account=account, owner=me, now=timezone.now())
+        of_others, own = wish(name="Of others", by=None), wish(name="Own", by=admin.user)
+        Change.objects.update(state="failed")
+        assert not self.tries_again(admin, of_others)
+        assert self.tries_again(admin, own)
+
+    def tries_again(self, admin, change) -> bool:
+        """Whether the page offers it; and then that the press does as the page says."""
+        address = f"/acme/changes/{change.pk}/"
+        offered = "Try again" in words(admin.get(address))
+        assert admin.post(f"{address}again/").status_code == (302 if offered else 404)
+        return offered
 
     def test_a_person_whom_audian_does_not_have_stays(self, admin, account):
         phone = make_softphone(account, owner_audian_id="f" * 32)
