@@ -6,13 +6,14 @@ Nothing here shows or takes a password or an address: a mail goes to the address
 from softphones.helpdesk.acting import Refused, confirm_person, reset, revoke_links, send_link, switch
 from softphones.helpdesk.facts import Cut, Desk, Step, cuts, desk_of
 from softphones.helpdesk.finding import Listed, everybody, matching
-from softphones.helpdesk.leaving import Leaver, close, leavers, leaving, one_leaving, people_leaving
+from softphones.helpdesk.leaving import Leaver, NotLeft, close, leavers, leaving, one_leaving, people_leaving
 
 __all__ = [
     "Cut",
     "Desk",
     "Leaver",
     "Listed",
+    "NotLeft",
     "Refused",
     "Step",
     "close",

@@ -1,7 +1,7 @@
 """Leavers: people who are switched off, gone, or unknown at Audian, while a phone of theirs still works. And closing it."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
@@ -9,6 +9,11 @@ from django.db.models import Q, QuerySet
 
 from softphones import audit, changes, people
 from softphones.models import Account, Owner, Softphone, User
+
+
+class NotLeft(Exception):
+    """This person is switched on at Audian: they could sign in and set a phone up again, so nothing would be closed."""
+
 
 _LEFT = (
     Q(owner__enabled=False) | Q(owner__gone_at__isnull=False) | Q(owner=None) & ~Q(owner_audian_id="")
@@ -26,6 +31,10 @@ class Leaver:
     @property
     def account(self) -> Account:
         return self.owner.account if self.owner else self.phones[0].account
+
+    @property
+    def has_left(self) -> bool:
+        return self.why != "here"
 
     @property
     def why(self) -> str:
@@ -68,9 +77,11 @@ def close(*, leaver: Leaver, by: User, reason: str, key: str, ip: str | None, no
     """Switch this person's phones off, give each a new password that nobody is told, end their links and sessions.
 
     All in one transaction. The same `key` asks Audian once. Returns how many phones and how many sessions that were.
+    Raises NotLeft, also for somebody who came back meanwhile.
     """
     closed = 0
     with transaction.atomic():
+        _refuse_who_is_here(leaver)
         # One after the other, so that the second press finds what the first asked for.
         list(Softphone.objects.select_for_update().filter(pk__in=[phone.pk for phone in leaver.phones]).order_by("pk"))
         if _asked_before(leaver, by, key):
@@ -95,6 +106,13 @@ def close(*, leaver: Leaver, by: User, reason: str, key: str, ip: str | None, no
             now=now,
         )
     return closed, ended
+
+
+def _refuse_who_is_here(leaver: Leaver) -> None:
+    if leaver.owner:
+        owner = Owner.objects.select_for_update().get(pk=leaver.owner.pk)
+        if not replace(leaver, owner=owner).has_left:
+            raise NotLeft(str(owner))
 
 
 def _asked_before(leaver: Leaver, by: User, key: str) -> bool:

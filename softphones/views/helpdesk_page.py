@@ -53,7 +53,7 @@ def page(request, account: Account, owner: Owner | None, phones: list[Softphone]
         "may_act": may_act,
         "cards": [_card(request, phone, lights.as_of(lights.last_seen(phone), now), may_act) for phone in phones],
         "leaver": leaver,
-        "leaver_works": any(phone.enabled for phone in phones) and leaver.why != "here" if leaver else False,
+        "leaver_works": any(phone.enabled for phone in phones) and leaver.has_left if leaver else False,
         "is_admin": is_admin,
         "waits_for_admin": bool(owner and holds.is_waiting(owner)),
         "events": _events(account, owner, phones),

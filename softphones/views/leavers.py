@@ -34,23 +34,26 @@ def leavers(request, slug):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def close(request, slug, audian_id):
-    """Close the phones of somebody who left, or is leaving; says first what that ends."""
+    """Close the phones of somebody who left; says first what that ends. Of whoever has not left, it says what to do first."""
     account = account_for(request, slug, CLOSE)
     leaver = helpdesk.one_leaving(account, audian_id)
     if leaver is None or not leaver.phones:
         raise Http404
     refuse_if_of_staff(request.user, account, leaver.owner, CLOSE)
-    form = ReasonForm(request.POST or None)
     back = address_of_page(account, leaver.owner, leaver.phones)
-    if form.is_valid():
-        asked = {"by": request.user, "ip": client_ip(request), "now": timezone.now()}
-        closed, ended = helpdesk.close(leaver=leaver, **form.cleaned_data, **asked)
-        messages.success(request, _closed(closed, ended))
-        return redirect(back)
-    now = timezone.now()
+    context = {"account": account, "here": slug, "part": "people", "leaver": leaver, "back": back}
+    form, now = ReasonForm(request.POST or None), timezone.now()
+    try:
+        if leaver.has_left and form.is_valid():
+            closed = helpdesk.close(leaver=leaver, **form.cleaned_data, by=request.user, ip=client_ip(request), now=now)
+            messages.success(request, _closed(*closed))
+            return redirect(back)
+    except helpdesk.NotLeft:
+        leaver.owner.refresh_from_db()
+    if not leaver.has_left:
+        return render(request, "helpdesk/not_left.html", context)
     phones = [(phone, helpdesk.cuts(phone, now)) for phone in leaver.phones]
-    context = {"account": account, "here": slug, "part": "people", "leaver": leaver, "phones": phones}
-    return render(request, "helpdesk/close.html", context | {"form": form, "back": back})
+    return render(request, "helpdesk/close.html", context | {"phones": phones, "form": form})
 
 
 @never_cache

@@ -83,12 +83,48 @@ def test_closing_twice_by_accident_happens_once(helpdesk, alice_has_left, alices
     assert AuditEvent.objects.filter(act="person:closed").count() == 1
 
 
-def test_nobody_is_mailed_about_the_password_of_a_closed_phone(
-    helpdesk, account, alices_owner, alices_phone, audian_is_told, mailoutbox
-):
-    helpdesk.post(f"/acme/leavers/{alices_owner.audian_id}/close/", {"key": "one"})
+def test_nobody_is_mailed_about_the_password_of_a_closed_phone(helpdesk, alice_has_left, alices_phone, audian_is_told):
+    helpdesk.post(f"/acme/leavers/{alice_has_left.audian_id}/close/", {"key": "one"})
     audian_is_told()
+    assert Change.objects.filter(softphone=alices_phone, state="done").count() == 2
     assert not alices_phone.messages.exists()
+
+
+class TestSomebodyWhoHasNotLeft:
+    """They could sign in and set a phone up again, so closing would promise what it does not keep."""
+
+    @pytest.mark.parametrize("visit", ["get", "post"])
+    def test_is_not_closed_and_the_page_says_what_to_do_first(self, helpdesk, alices_owner, alices_phone, visit):
+        page = getattr(helpdesk, visit)(f"/acme/leavers/{alices_owner.audian_id}/close/", {"key": "one"})
+        assert "Alice Smith has not left" in words(page)
+        assert "Switch them off at Audian first" in words(page)
+        [off] = soup(page).select("main a.button[href*='/off/']")
+        assert words(off) == "Switch off Alice's laptop…"
+        assert not soup(page).select("main form[method=post]")
+        assert not Change.objects.exists()
+        assert not AuditEvent.objects.filter(act="person:closed").exists()
+
+    def test_nor_is_one_who_came_back_since_the_page_was_opened(self, helpdesk, alice_has_left, alices_phone):
+        address = f"/acme/leavers/{alice_has_left.audian_id}/close/"
+        assert "Close 1 phone" in words(helpdesk.get(address))
+        left = room.one_leaving(alices_phone.account, alice_has_left.audian_id)
+        Owner.objects.update(enabled=True)
+        assert "has not left" in words(helpdesk.post(address, {"key": "one"}))
+        with pytest.raises(room.NotLeft):
+            room.close(leaver=left, by=helpdesk.user, reason="", key="", ip=None, now=timezone.now())
+        assert not Change.objects.exists()
+
+    def test_their_page_says_how_to_close_their_phones_once_they_leave(self, helpdesk, alices_owner, alices_phone):
+        page = helpdesk.get(f"/acme/people/{alices_owner.pk}/")
+        assert "Does this person leave? Switch them off at Audian" in words(page)
+        assert not soup(page).select("a[href*='/close/']")
+
+    def test_one_who_left_and_whose_phones_are_off_can_still_be_closed(self, helpdesk, alice_has_left, alices_phone):
+        Softphone.objects.update(enabled=False)
+        page = helpdesk.get(f"/acme/people/{alice_has_left.pk}/")
+        assert "This person has left, and none of their phones works." in words(page)
+        address = soup(page).select_one("a[href*='/close/']")["href"]
+        assert "1 phone is being closed." in words(helpdesk.post(address, {"key": "one"}, follow=True))
 
 
 def test_phones_of_a_person_unknown_at_audian_are_closed_too(helpdesk, plant, audian_is_told, sandbox):
