@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from softphones import changes, mail
 from softphones.models import Message
 from tests.e2e.conftest import Visitor
-from tests.factories import make_user
+from tests.factories import make_owner, make_softphone, make_user
 from tests.staffing import signed_in_as_staff
 
 pytestmark = pytest.mark.e2e
@@ -127,12 +127,15 @@ def test_helpdesk_resets_and_the_person_finishes_on_another_phone(helen, visitor
 def test_every_page_of_the_desk_is_accessible_and_fits(helen, visitor, portal, alices_phone, device, scheme):
     desk = visitor(device, scheme)
     desk.context.add_cookies(helen.context.cookies())
+    left = make_owner(portal, name="Bob Jones", enabled=False)
+    make_softphone(portal, left, name="Bob's laptop")
     pages = [
         "/acme/people/",
         "/acme/people/?q=a",
         "/acme/people/?q=zzz",
         f"/acme/people/{alices_phone.owner_id}/",
         "/acme/leavers/",
+        f"/acme/leavers/{left.audian_id}/close/",
         f"/acme/leavers/{alices_phone.owner.audian_id}/close/",
         f"/acme/softphones/{alices_phone.pk}/reset/",
         f"/acme/softphones/{alices_phone.pk}/off/",
