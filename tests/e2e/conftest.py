@@ -6,13 +6,16 @@ Every page that a test opens is watched: an error in its console or a violated C
 import os
 import re
 import shutil
+import time
+from collections.abc import Callable
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core import mail as outbox
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from softphones import mail, mirror
 from softphones.audian.sandbox import Sandbox, serve
@@ -46,7 +49,8 @@ DEVICES = {
 # A page that was not found is for the tests that look for it; the other header counts on HTTPS alone.
 EXPECTED = ("404 (Not Found)", "Cross-Origin-Opener-Policy header has been ignored")
 
-expect.set_options(timeout=10_000)
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +81,7 @@ def portal(live_server, sandbox, settings):
     settings.PUBLIC_URL = live_server.url
     settings.ZOIPER_QR_URL = sandbox.url.removesuffix("/v2") + "/qr.php"
     settings.LIGHT_ONE_EVERY = 0.5
+    settings.LIGHT_DEADLINE = 30
     settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "portal.localdomain"]
     account = make_account(
         slug="acme",
@@ -97,6 +102,7 @@ class Visitor:
     def __init__(self, browser: Browser, url: str, device: str, scheme: str, **options):
         given = {"locale": "en-GB", "timezone_id": "Europe/Berlin", "color_scheme": scheme, "base_url": url}
         self.context = browser.new_context(**DEVICES[device] | given | options)
+        self.context.set_default_timeout(PATIENCE)
         self.context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.url, self.faults = url, []
         self.page = self.new_page()
@@ -170,6 +176,57 @@ def newest_code(address: str) -> str:
 @pytest.fixture
 def alices_phone(portal) -> Softphone:
     return Softphone.objects.get(owner__email="alice@acme.example")
+
+
+def until(page: Page, condition: Callable[[], bool]) -> None:
+    """Look again and again until the condition holds; the browser goes on meanwhile."""
+    ends = time.monotonic() + PATIENCE / 1000
+    while not condition():
+        assert time.monotonic() < ends, "it never happened"
+        page.wait_for_timeout(20)
+
+
+class Looks:
+    """The looks of a page's live part. Once `stand_still` was called, time goes on by `pass_by` alone."""
+
+    def __init__(self, page: Page, path: str = "/light/"):
+        self._page, self._path = page, path
+        self._asked, self._under_way = [], set()
+        page.clock.install()
+        page.on("request", self._begun)
+        page.on("requestfinished", self._over)
+        page.on("requestfailed", self._over)
+
+    def _begun(self, request: Request) -> None:
+        if self._path in request.url:
+            self._asked.append(request)
+            self._under_way.add(request)
+
+    def _over(self, request: Request) -> None:
+        self._under_way.discard(request)
+
+    def stand_still(self) -> None:
+        self._page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
+        self.count()
+        self.pass_by(seconds=1)  # htmx settles what the last look brought
+        self.count()
+        self._asked.clear()
+
+    def pass_by(self, seconds: int) -> None:
+        self._page.clock.run_for(seconds * 1000)
+
+    def count(self) -> int:
+        """How many looks began since time stands still. The page has heard the end of each by now.
+
+        A browser makes and answers a page's requests in their order, so none is missed that came before ours.
+        """
+        self._come_and_go()
+        until(self._page, lambda: not self._under_way)
+        self._come_and_go()
+        return len(self._asked)
+
+    def _come_and_go(self) -> None:
+        self._page.evaluate("async () => (await fetch('/healthz')).text()")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
 from softphones.models import Softphone, SyncRun
-from tests.e2e.conftest import becoming_hidden, newest_code
+from tests.e2e.conftest import Looks, becoming_hidden, newest_code, until
 from tests.factories import make_softphone, make_user
 from tests.staffing import signed_in_as_staff
 
@@ -91,12 +91,16 @@ def test_copy_all_shows_the_password_first_and_copies_every_line(set_up, alices_
     assert len(lines) == 7
 
 
-def test_a_code_lapses_on_the_screen_and_a_new_one_is_one_press_away(set_up, settings):
-    settings.SETUP_LINK_SECONDS = 2
+def test_a_code_lapses_on_the_screen_and_a_new_one_is_one_press_away(set_up):
     page = set_up(app="linphone").page
+    page.clock.install()
+    page.reload()
     page.get_by_role("button", name="Show the code").click()
-    expect(page.locator("#code svg[role=img]")).to_be_visible()
+    expect(page.locator("#code.drawn svg[role=img]")).to_be_visible()
+    page.clock.fast_forward("14:05")
     expect(page.locator("#say")).to_have_text("The code stops working in one minute.")
+    assert page.locator("#code svg[role=img]").count() == 1
+    page.clock.fast_forward("01:00")
     expect(page.get_by_text("This code no longer works.")).to_be_visible()
     assert page.locator("#code svg[role=img]").count() == 0
     page.get_by_role("button", name="New code").click()
@@ -117,20 +121,16 @@ def test_a_password_that_is_shown_does_not_stay_on_the_screen(set_up, alices_pho
 
 def test_nobody_is_asked_while_the_page_is_hidden_and_at_once_when_it_is_seen_again(set_up):
     page = set_up().page
-    page.clock.install()
+    looks = Looks(page)
     page.reload()
     expect(page.get_by_text("Waiting for your phone to connect…")).to_be_visible()
-    page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
-    asked = []
-    page.on("request", lambda request: asked.append(request.url) if "/light/" in request.url else None)
+    looks.stand_still()
     with becoming_hidden(page):
-        page.clock.run_for(10_000)
-        assert asked == []
-    page.wait_for_timeout(300)
-    assert len(asked) == 1, "the clock stands still: only being seen again can have made it look"
-    page.clock.run_for(3_500)
-    page.wait_for_timeout(300)
-    assert len(asked) == 2
+        looks.pass_by(seconds=9)
+        assert looks.count() == 0
+    assert looks.count() == 1, "the clock stands still: only being seen again can have made it look"
+    looks.pass_by(seconds=3)
+    assert looks.count() == 2
 
 
 def test_times_are_in_the_viewers_own_zone_with_its_name(visitor, portal, alices_phone):
@@ -229,18 +229,21 @@ def test_a_press_that_fails_is_answered_on_the_screen_and_works_again_later(set_
 def test_a_page_that_no_longer_gets_answers_says_so_until_it_does(set_up):
     alice = set_up()
     page, line = alice.page, alice.page.locator("#say")
-    expect(page.get_by_text("Waiting for your phone to connect…")).to_be_visible()
-    page.clock.install()
+    looks = Looks(page)
     page.reload()
+    expect(page.get_by_text("Waiting for your phone to connect…")).to_be_visible()
+    looks.stand_still()
     page.route("**/light/**", lambda route: route.abort())
-    page.clock.run_for(4_000)
-    page.wait_for_timeout(300)
+    looks.pass_by(seconds=3)
+    assert looks.count() == 1
     assert line.text_content() == "", "one look may get lost"
-    page.clock.run_for(4_000)
+    looks.pass_by(seconds=3)
+    assert looks.count() == 2
+    looks.pass_by(seconds=1)  # what is said is said a moment later
     expect(line).to_have_text("The portal does not answer. We keep trying.")
     expect(line).to_be_in_viewport(ratio=1)
     page.unroute_all()
-    page.clock.run_for(4_000)
+    looks.pass_by(seconds=3)
     expect(line).to_have_text("")
     alice.forgets_faults("net::ERR_FAILED", "htmx:")
 
@@ -249,13 +252,16 @@ def test_a_light_that_comes_while_a_link_is_pressed_does_not_swallow_the_press(v
     alice = visitor()
     page, waiting = alice.page, []
     page.route("**/lights/**", lambda route: waiting.append(route))
+    looks = Looks(page, "/lights/")
     alice.signs_in("alice@acme.example")
     page.get_by_role("link", name="Set up").hover()
-    page.wait_for_timeout(300)
+    until(page, lambda: waiting)
+    page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))  # however long the press takes here, it is a short one
     page.mouse.down()
-    with page.expect_response("**/lights/**"):
-        waiting.pop().continue_()
-    page.wait_for_timeout(300)
+    for route in waiting:
+        route.continue_()
+    page.unroute_all()
+    assert looks.count() >= 1
     page.mouse.up()
     expect(page.get_by_role("heading", name="Which app are you setting up?")).to_be_visible()
 

@@ -9,6 +9,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from softphones.models import AuditEvent
+from tests.e2e.conftest import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 
@@ -16,12 +17,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True)]
 def scan(page) -> str:
     """What a camera reads off the screen, once the page has moved the code into view."""
     page.locator("#code.drawn .picture :is(svg, img)").wait_for()
-    for _ in range(20):
-        found = zxingcpp.read_barcodes(Image.open(io.BytesIO(page.screenshot())))
-        if found:
-            return found[0].text
-        page.wait_for_timeout(100)
-    raise AssertionError("no code can be read off the screen")
+    found = []
+
+    def read():
+        found.extend(zxingcpp.read_barcodes(Image.open(io.BytesIO(page.screenshot()))))
+        return found
+
+    until(page, read)
+    return found[0].text
 
 
 @pytest.mark.parametrize(
