@@ -6,6 +6,7 @@ from softphones.audian.sandbox import Sandbox, serve
 from tests.append_only import lift_for_flushes  # noqa: F401
 from tests.factories import make_account, make_owner, make_softphone, make_user
 from tests.loopback import pytest_configure  # noqa: F401
+from tests.once import pytest_collection_modifyitems  # noqa: F401
 from tests.reporting import pytest_report_header  # noqa: F401
 
 

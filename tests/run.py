@@ -1,8 +1,9 @@
 """Runs every test that this machine can run: `make test`, or `python -m tests.run [--strict] [arguments for pytest]`.
 
 First the lint, then the tests on SQLite with a file broker, then the same tests on PostgreSQL with Redis, then once
-those that need a browser, SIP software or a portal of their own (on SQLite; those marked `both_databases` belong to the
-pairs). Ends with what ran where, what did not run and why. With `--strict`, as in CI, what did not run is a failure.
+those to which the pair makes no difference: they need a browser, SIP software or a portal of their own, or no server at
+all (tests/once.py). Those marked `both_databases` belong to the pairs. Ends with what ran where, what did not run and
+why. With `--strict`, as in CI, what did not run is a failure.
 """
 
 # ruff: noqa: T201  (it is a command: its output is what it is for)
@@ -24,7 +25,7 @@ from tests import pairs
 ROOT = Path(__file__).parent.parent
 ON_BOTH = "not (e2e or sip or once) or both_databases"
 ONCE = "(e2e or sip or once) and not both_databases"
-ONLY_ONCE = "Once, on SQLite: browser, SIP, demo"
+ONLY_ONCE = "Once: browser, SIP, demo, and what needs no database"
 NOTHING_COLLECTED = 5
 
 
@@ -76,8 +77,9 @@ def main() -> int:
 def run(title: str, servers: AbstractContextManager, selection: str, given: list[str], folder: Path) -> Outcome:
     print(f"\n=== {title}", flush=True)
     results = folder / "results.xml"
-    workers = str(min(4, os.cpu_count() or 1))
-    command = [sys.executable, "-m", "pytest", "-m", selection, "-n", workers, "--dist", "loadfile", f"--junitxml={results}"]
+    # One more than there are processors, since many tests wait for others; a worker without work takes over some of another's.
+    workers = str(min(4, (os.cpu_count() or 1) + 1))
+    command = [sys.executable, "-m", "pytest", "-m", selection, "-n", workers, "--dist", "worksteal", f"--junitxml={results}"]
     with servers as addresses:
         chosen = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
         process = subprocess.Popen([*command, *given], cwd=ROOT, env=chosen | addresses)
