@@ -102,7 +102,7 @@ def _end(process: subprocess.Popen, goodbye: str) -> None:
     if not goodbye:
         process.terminate()
     try:
-        process.communicate(goodbye or None, timeout=5)
+        process.communicate(goodbye or None, timeout=30)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()

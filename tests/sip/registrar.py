@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 TEMPLATE = Path(__file__).with_name("registrar.cfg")
-START_SECONDS = 10
+START_SECONDS = 60
 
 
 class Registrar:
@@ -38,7 +38,7 @@ class Registrar:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
 
     def events(self) -> list[tuple[str, str, str, str]]:
         """`(connected or refused, username, realm, transport)`, oldest first."""
