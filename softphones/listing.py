@@ -90,7 +90,6 @@ def unsynced(account: Account) -> QuerySet:
 def failed(account: Account) -> QuerySet:
     """The softphones whose newest change failed."""
     newer = Change.objects.filter(account=account, softphone=OuterRef("softphone"), pk__gt=OuterRef("pk"))
-    newer = newer.exclude(Change.NOTHING)
     return Change.objects.filter(~Exists(newer), account=account, state=State.FAILED).values("softphone")
 
 
@@ -119,7 +118,7 @@ def trouble(account: Account) -> Trouble:
 
 def open_changes(rows: list[Softphone]) -> dict[int, Change]:
     """The newest change of each of these softphones, by the softphone's primary key, where it has not arrived."""
-    asked = Change.objects.filter(softphone__in=rows).exclude(Change.NOTHING)
+    asked = Change.objects.filter(softphone__in=rows)
     newest = asked.values("softphone").annotate(newest=Max("pk")).values("newest")
     found = Change.objects.filter(pk__in=newest, state__in=(*Change.UNFINISHED, State.FAILED)).defer("password")
     return {change.softphone_id: change for change in found}

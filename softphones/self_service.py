@@ -91,7 +91,7 @@ def get(*, owner: Owner, user: User, name: str, key: str, ip: str | None, now: d
 def rename(*, softphone: Softphone, user: User, name: str, seen: str, key: str, ip: str | None, now: datetime) -> Change:
     """Ask for another name; `seen` is the one that the visitor saw. The same name and `key` give the same change.
 
-    Raises changes.NotPossible.
+    Raises changes.NothingChanged, changes.NotPossible.
     """
     digest = sha256(name.encode()).hexdigest()[:16]
     values = {"name": name}

@@ -6,6 +6,7 @@ docs/changes.md says how a wish goes.
 """
 
 from softphones.changes.asking import (
+    NothingChanged,
     NotPossible,
     accept,
     asked,
@@ -21,13 +22,14 @@ from softphones.changes.asking import (
 from softphones.changes.drains import Drained, drain
 from softphones.changes.many import NewPhone, cancel_unsent, create_many
 from softphones.changes.queue import waiting
-from softphones.changes.telling import Progress, paused, pending, progress, underway, wants_nothing
+from softphones.changes.telling import Progress, paused, pending, progress, underway
 from softphones.changes.wishes import finished
 
 __all__ = [
     "Drained",
     "NewPhone",
     "NotPossible",
+    "NothingChanged",
     "Progress",
     "accept",
     "asked",
@@ -48,5 +50,4 @@ __all__ = [
     "underway",
     "update",
     "waiting",
-    "wants_nothing",
 ]

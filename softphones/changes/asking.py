@@ -27,6 +27,13 @@ class NotPossible(Exception):
     """This can't be asked for now; `str()` is a sentence that says why."""
 
 
+class NothingChanged(NotPossible):
+    """What the visitor wants is what they saw, so nothing was asked for, and nothing is on record."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Nothing changed: it is as you want it already."))
+
+
 def new_password(length: int = 20) -> str:
     """A SIP password from the system's random source. Raises ValueError for a length that Audian refuses (5..32)."""
     if not SHORTEST <= length <= LONGEST:
@@ -108,20 +115,19 @@ def update(
 
     `seen` is what the visitor saw: a value that they left as it was is not sent, and one that is another at Audian by
     then makes the wish fail, with both values. Disabling revokes the links; a new owner means a new password too.
-    Raises NotPossible for a softphone that is gone or being deleted, ValueError for other keys.
+    Raises NothingChanged where nothing is to be sent, NotPossible for a softphone that is gone or being deleted,
+    ValueError for other keys.
     """
     if not FIELDS.issuperset({*values, *seen}):
         raise ValueError(f"Only {', '.join(sorted(FIELDS))} can be changed.")
     wanted = {field: value for field, value in values.items() if field not in seen or seen[field] != value}
+    if not wanted:
+        raise NothingChanged
 
     def write() -> Change:
         locked, waiting = _locked(softphone)
         wish = _wish(locked, Kind.UPDATE, by, urgent, key, reason, now)
         wish.values, wish.seen, wish.batch = wanted, {field: seen[field] for field in wanted if field in seen}, batch
-        if not wanted:
-            wish.state, wish.finished_at = State.DONE, now
-            wish.save()
-            return wish
         _refuse_if_ending(waiting)
         changes_owner = "owner_id" in wanted and _owners(locked, waiting) != {wanted["owner_id"]}
         if changes_owner:

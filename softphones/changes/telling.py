@@ -68,14 +68,7 @@ def paused(account: Account) -> Pause | None:
     return found if found and waits.exists() else None
 
 
-def wants_nothing(change: Change) -> bool:
-    """Whether everything was already as this wish wants it, so that Audian was not asked."""
-    return change.kind == Change.Kind.UPDATE and not change.values
-
-
 def _done(change: Change) -> str:
-    if wants_nothing(change):
-        return _("Nothing was different, so nothing was sent to Audian.")
     carrier = change.folded_into or change
     if carrier.kind == Change.Kind.DELETE and carrier.tried_at is None:
         return _("Done: Audian never had it.")

@@ -57,7 +57,7 @@ def together(wishes: Iterable[Change]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def is_replaced(wish: Change, values: dict[str, Any]) -> bool:
     """Whether nothing of what this wish wanted is in what was sent."""
-    if wish.kind != Change.Kind.UPDATE or not wish.values:
+    if wish.kind != Change.Kind.UPDATE:
         return False
     return all(values.get(field) != value for field, value in wish.values.items())
 

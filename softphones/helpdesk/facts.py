@@ -151,7 +151,7 @@ def _failed(softphone: Softphone) -> Change | None:
     if changes.pending(softphone):
         return None
     ended = Change.objects.filter(softphone=softphone, state__in=(State.DONE, State.FAILED), folded_into=None)
-    last = ended.exclude(Change.NOTHING).order_by("-finished_at", "-pk").first()
+    last = ended.order_by("-finished_at", "-pk").first()
     return last if last and last.state == State.FAILED else None
 
 

@@ -32,8 +32,6 @@ class Change(models.Model):
         REPLACED = "replaced"  # a newer wish took its place before it was sent
 
     UNFINISHED = (State.QUEUED, State.SENDING, State.HELD)
-    # Everything was so already: Audian was asked for nothing, so it says nothing about what failed before.
-    NOTHING = Q(kind=Kind.UPDATE, values={})
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="changes")
     softphone = models.ForeignKey(Softphone, on_delete=models.CASCADE, related_name="changes")

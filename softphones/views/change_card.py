@@ -153,8 +153,6 @@ def _title(change: Change, progress: changes.Progress, *, staff: bool) -> str:
         return _("Not needed any more")
     if progress.state == "held":
         return _("Waiting for a decision about charges") if staff else _("Waiting for your company")
-    if changes.wants_nothing(change):
-        return _("Nothing to change")
     under_way, done, failed, waits = _TITLES[change.kind]
     return str({"done": done, "failed": failed, "paused": waits}.get(progress.state, under_way))
 

@@ -121,6 +121,8 @@ def rename(request, pk):
                 ip=audit.client_ip(request),
                 now=timezone.now(),
             )
+        except changes.NothingChanged as said:
+            messages.info(request, str(said))
         except changes.NotPossible as refusal:
             messages.error(request, str(refusal))
     for error in form.errors.get("name", []):

@@ -86,7 +86,7 @@ def change_to_tell(softphone: Softphone, user: User, now: datetime) -> Change | 
     if found := under_way.filter(kind=Change.Kind.RESET_PASSWORD).first() or under_way.first():
         return found
     ended = wishes.filter(state__in=(Change.State.DONE, Change.State.FAILED), finished_at__gt=now - TELLS_FOR)
-    last = ended.exclude(Change.NOTHING).order_by("-finished_at", "-pk").first()
+    last = ended.order_by("-finished_at", "-pk").first()
     theirs = last and (last.asked_by_id == user.pk or last.kind == Change.Kind.RESET_PASSWORD)
     return last if theirs and last.state == Change.State.FAILED else None
 
@@ -123,6 +123,7 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
         "card": change and own_card(change, request.user, now=now, page=reverse("setup", args=[softphone.pk]), refresh=True),
         "helps_itself": softphone.account.self_service and bool(softphone.audian_id),
         "rename_key": self_service.rename_key(softphone),
+        "name_to_be": changes.underway(softphone).get("name", softphone.name),
         "app": app,
         "recommended": recommended(_agent(request), softphone.account.hidden_apps, softphone.account.recommended_app),
         "on_phone": platform == "mobile",

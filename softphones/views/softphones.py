@@ -84,6 +84,9 @@ def _ask(request, act, phone, **values):
     given = {"by": request.user, "ip": audit.client_ip(request), "now": timezone.now()}
     try:
         change = act(softphone=phone, **given, **values)
+    except changes.NothingChanged as said:
+        messages.info(request, str(said))
+        return redirect(request.path)
     except changes.NotPossible as reason:
         messages.error(request, str(reason))
         return redirect("staff_softphones", phone.account.slug)

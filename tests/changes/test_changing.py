@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from softphones import changes, setup_links
 from softphones.audian.sandbox import Sandbox, serve
-from softphones.models import Change, SetupLink
+from softphones.models import AuditEvent, Change, SetupLink
 from tests.changes.conftest import PASSWORD, again, writes
 from tests.factories import make_owner
 
@@ -51,11 +51,11 @@ def test_a_field_that_the_visitor_left_as_it_was_is_not_sent(sandbox, phone, ask
     assert (device["name"], device["caller_id"]["internal"]["number"]) == ("Somebody else's name", "1002")
 
 
-def test_changing_nothing_is_done_at_once(sandbox, phone, ask, drain):
-    change = ask.rename(phone, phone.name)
-    drain()
-    assert again(change).state == State.DONE
-    assert sandbox.calls == []
+def test_who_changes_nothing_is_told_so_and_has_asked_for_nothing(phone, ask):
+    with pytest.raises(changes.NothingChanged, match="^Nothing changed: it is as you want it already[.]$"):
+        ask.rename(phone, phone.name)
+    assert not Change.objects.exists()
+    assert not AuditEvent.objects.exists()
 
 
 def test_somebody_elses_edit_is_noticed_and_both_values_are_shown(sandbox, phone, ask, drain):
@@ -325,12 +325,11 @@ def test_an_owner_who_comes_back_has_a_password_that_the_one_between_never_had(s
     assert len({PASSWORD, *passwords[1:]}) == 3
 
 
-def test_what_audian_was_never_asked_is_not_said_to_be_confirmed(sandbox, phone, ask, create):
-    nothing, made = ask.rename(phone, phone.name), create()
-    unmade = ask.delete(made.softphone)
-    said = [changes.progress(change=wish, now=timezone.now()) for wish in (nothing, unmade)]
-    assert [each.state for each in said] == ["done", "done"]
-    assert not [each.sentence for each in said if "confirmed" in each.sentence]
+def test_what_audian_was_never_asked_is_not_said_to_be_confirmed(sandbox, ask, create):
+    unmade = ask.delete(create().softphone)
+    said = changes.progress(change=unmade, now=timezone.now())
+    assert said.state == "done"
+    assert "confirmed" not in said.sentence
     assert sandbox.calls == []
 
 

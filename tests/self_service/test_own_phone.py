@@ -53,6 +53,15 @@ def test_the_same_name_twice_is_one_change_and_two_names_from_one_page_are_two(s
     assert sandbox.device(phone.audian_id)["name"] == "Desk"
 
 
+def test_a_name_that_is_on_its_way_can_be_taken_back(sandbox, browser, phone, address, drain):
+    page = press(browser, browser.get(address), RENAME, name="Desk")
+    assert soup(page).select_one("#name")["value"] == "Desk"
+    press(browser, page, RENAME, name=phone.name)
+    drain()
+    assert sandbox.device(phone.audian_id)["name"] == phone.name
+    assert not Change.objects.filter(state="failed").exists()
+
+
 @pytest.mark.parametrize(("name", "says"), [("  ", "needs a name"), ("x" * 129, "128 characters at most")])
 def test_a_name_that_audian_would_refuse_is_refused_at_once(browser, address, name, says):
     assert says in words(press(browser, browser.get(address), RENAME, name=name))

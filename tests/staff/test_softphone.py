@@ -143,9 +143,12 @@ class TestEdit:
         assert change.seen == {"name": "Alice Smith - softphone"}
         assert change.password is None
 
-    def test_nothing_changed_asks_audian_for_nothing(self, admin, alices_phone, address):
-        fill(admin, address)
-        assert alices_phone.changes.get().state == Change.State.DONE
+    def test_nothing_changed_says_so_and_asks_audian_for_nothing(self, admin, alices_phone, address):
+        answer = fill(admin, address)
+        assert answer["Location"] == address
+        assert "Nothing changed: it is as you want it already." in words(admin.get(address))
+        assert not alices_phone.changes.exists()
+        assert not AuditEvent.objects.filter(act="softphone:changed").exists()
 
     def test_pressed_twice_it_is_asked_for_once(self, admin, alices_phone, carla, address):
         form = form_on(admin.get(address)) | {"owner": carla.pk}
