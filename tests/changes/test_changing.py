@@ -52,7 +52,7 @@ def test_a_field_that_the_visitor_left_as_it_was_is_not_sent(sandbox, phone, ask
 
 
 def test_who_changes_nothing_is_told_so_and_has_asked_for_nothing(phone, ask):
-    with pytest.raises(changes.NothingChanged, match="^Nothing changed: it is as you want it already[.]$"):
+    with pytest.raises(changes.NothingChanged, match=r"^Nothing changed: it is as you want it already[.]$"):
         ask.rename(phone, phone.name)
     assert not Change.objects.exists()
     assert not AuditEvent.objects.exists()
