@@ -181,6 +181,7 @@ EMAIL_FILE_PATH = _mail.get("EMAIL_FILE_PATH") or str(VAR_DIR / "mail")
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", f"Softphone Portal <portal@{_public_host}>")
 EMAIL_PER_MINUTE = environment.number("EMAIL_PER_MINUTE", 25, least=0)
+MAIL_KEPT_DAYS = environment.whole("MAIL_KEPT_DAYS", 90, least=30)  # staff see what failed in the last 30
 
 # --- Celery only wakes; rows are the queue
 CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"

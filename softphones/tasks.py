@@ -17,6 +17,8 @@ from softphones.wake import wake
 
 logger = logging.getLogger(__name__)
 
+HOUR = 60 * 60  # seconds
+MAILS_FORGOTTEN = "mails forgotten"  # a lease that lapses when it is time again
 SWEPT = "swept"  # the lease whose time is that of the last sweep: it says that a worker and beat are running
 
 
@@ -91,6 +93,8 @@ def _forget() -> None:
     people.forget_lapsed(now=now)
     limits.forget(now=now)
     imports.forget_unstarted(now=now)
+    if leases.take(MAILS_FORGOTTEN, HOUR):
+        mail.forget(now=now)
 
 
 @worker_init.connect

@@ -7,6 +7,7 @@ EMAIL_PER_MINUTE. Nothing in a mail tells us that it was read.
 
 from softphones.mail.addresses import NoAddress, address_of
 from softphones.mail.asking import ask, came_to_set_up, tell_admins, troubled, try_again
+from softphones.mail.keeping import forget
 from softphones.mail.sending import Sent, send_due, send_for
 from softphones.models.addresses import masked
 
@@ -16,6 +17,7 @@ __all__ = [
     "address_of",
     "ask",
     "came_to_set_up",
+    "forget",
     "masked",
     "send_due",
     "send_for",
