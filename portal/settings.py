@@ -294,6 +294,7 @@ SIGN_IN_LIMITS = {
     "password_here": (5, 60),
     "password_address": (20, 60),
     "password_known": (10, 30),
+    "password_network": (100, 3),
     "factor_browser": (5, 300),
     "factor_person": (50, 1728),
     "reset_agent": (20, 180),

@@ -1,8 +1,9 @@
 """How often something may happen: token buckets in the database, shared by all processes.
 
-`SIGN_IN_LIMITS` names them. Nobody can use one up for somebody else: what strangers share (everything about one address)
-slows only browsers that never proved that address, and a mailed code signs in also when no further mail is sent: each
-bucket refills within a few minutes, so an empty one means that a mail went out less than a code's lifetime ago.
+`SIGN_IN_LIMITS` names them. Nobody can lock out somebody else with one: what strangers share (everything about one
+address, and the wrong passwords of one network) slows only browsers that never proved the address, sends those to the mailed
+code at worst, and a mailed code signs in also when no further mail is sent: each bucket refills within a few minutes, so an
+empty one means that a mail went out less than a code's lifetime ago.
 """
 
 import ipaddress

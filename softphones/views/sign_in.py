@@ -209,19 +209,28 @@ def _authenticated(request, address, credentials, form):
     """The user these credentials belong to, within the limits for wrong ones; else None, with the sentence in the form."""
     known, now = browsers.known_as(request, address), timezone.now()
     network = limits.network(audit.client_ip(request))
-    rules = (
+    own = (
         [("password_known", address, known)] if known else [("password_here", address, network), ("password_address", address)]
     )
-    if not all(limits.take(*rule, now=now) for rule in rules):
+    # Each try costs a slow hash, also for an address that nobody has: a place gets only so many.
+    place = [("password_network", network)] if network and not known else []
+    if not _all(own, now):
         form.add_error(None, _("Too many wrong passwords for this address. Sign in with a code by mail instead."))
+        return None
+    if not _all(place, now):
+        form.add_error(None, _("Too many wrong passwords came from where you are. Sign in with a code by mail instead."))
         return None
     user = get_adapter().authenticate(request, **credentials)
     if user is None:
         form.add_error(None, _("This address and password don't belong together. You can also sign in with a code by mail."))
         return None
-    for rule in rules:
+    for rule in own + place:
         limits.give_back(*rule)
     return user
+
+
+def _all(rules, now):
+    return all(limits.take(*rule, now=now) for rule in rules)
 
 
 def _page(request, template, form, **context):

@@ -2,9 +2,11 @@
 
 import base64
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import time_machine
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.utils import timezone
 
 from softphones import limits
@@ -173,6 +175,79 @@ def test_wrong_passwords_from_many_networks_do_not_slow_a_known_browser(account)
     assert "Too many" in stranger.signs_in_with("correct horse battery").content.decode()
     ceo.signs_in_with("correct horse battery")
     assert ceo.user_id
+
+
+class Counting(MD5PasswordHasher):
+    """Counts how often a password is hashed, which is what a try costs."""
+
+    times = 0
+
+    def encode(self, password, salt):
+        type(self).times += 1
+        return super().encode(password, salt)
+
+
+class TestAPlaceThatTriesThePasswordsOfMany:
+    SIZE = 10
+    USE_A_CODE = "Too many wrong passwords came from where you are. Sign in with a code by mail instead."
+
+    @pytest.fixture(autouse=True)
+    def counted(self, settings, monkeypatch):
+        settings.SIGN_IN_LIMITS = settings.SIGN_IN_LIMITS | {"password_network": (self.SIZE, 3)}
+        settings.PASSWORD_HASHERS = [f"{__name__}.Counting"]
+        monkeypatch.setattr(Counting, "times", 0)
+        with time_machine.travel(timezone.now(), tick=False):  # no limit refills
+            yield
+
+    @pytest.fixture
+    def carla(self, account):
+        """Carla at a new browser, in the office or elsewhere."""
+        make_user("carla@acme.example", account=account, password="correct horse battery")
+        return partial(Visitor, "carla@acme.example", ip=OFFICE)
+
+    def somebody_in_the_office_tries_as_many_as_there_are(self):
+        for n in range(self.SIZE):
+            page = Visitor(f"nobody{n}@acme.example", ip=OFFICE).signs_in_with("wrong")
+            assert "belong together" in page.content.decode()
+
+    def test_spends_no_more_work_on_them(self, db):
+        self.somebody_in_the_office_tries_as_many_as_there_are()
+        assert self.USE_A_CODE in Visitor("one-more@acme.example", ip=OFFICE).signs_in_with("wrong").content.decode()
+        assert Counting.times == self.SIZE
+
+    def test_does_not_learn_which_addresses_are_known(self, carla):
+        self.somebody_in_the_office_tries_as_many_as_there_are()
+        before = Counting.times
+        assert self.USE_A_CODE in carla().signs_in_with("wrong").content.decode()
+        assert Counting.times == before, "as quick as for somebody unknown"
+
+    def test_keeps_nobody_out_who_sits_there(self, carla):
+        known = carla()
+        known.signs_in_with("correct horse battery")
+        known.post("/sign-out/")
+        self.somebody_in_the_office_tries_as_many_as_there_are()
+        known.signs_in_with("correct horse battery")
+        assert known.user_id, "a browser that has proven the address goes on as ever"
+        new = carla()
+        new.signs_in()
+        assert new.user_id, "a mailed code always opens"
+
+    def test_is_nothing_to_another_place(self, carla):
+        self.somebody_in_the_office_tries_as_many_as_there_are()
+        elsewhere = carla(ip=ELSEWHERE)
+        elsewhere.signs_in_with("correct horse battery")
+        assert elsewhere.user_id
+
+    def test_right_passwords_do_not_count_however_many_people_sit_there(self, carla):
+        for _each in range(self.SIZE + 3):
+            person = carla()
+            person.signs_in_with("correct horse battery")
+            assert person.user_id
+
+    def test_an_address_whose_own_limit_is_reached_costs_its_place_nothing(self, carla):
+        for _each in range(self.SIZE + 5):
+            carla().signs_in_with("wrong")
+        assert "belong together" in Visitor("another@acme.example", ip=OFFICE).signs_in_with("wrong").content.decode()
 
 
 def test_right_passwords_are_not_counted(account):
