@@ -25,7 +25,7 @@ class Worker:
     """`manage.py push_changes` in a process of its own, on the test's database, with a lease of one second."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "manage.py", "push_changes", "--max-wait", "30", "--json"]
+        command = [sys.executable, "manage.py", "push_changes", "--max-wait", "60", "--json"]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -43,7 +43,7 @@ def environment() -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "DATABASE_URL": database_url(),
         "LEASE_SECONDS": "1",
-        "API_DEADLINE": "2",
+        "API_DEADLINE": "60",
         "API_BUCKET_SIZE": "0",
     }
 
@@ -92,10 +92,10 @@ class HeldCall:
     def hold(self, method: str, path: str) -> None:
         if method == self._method and self._path in path and not self._arrived.is_set():
             self._arrived.set()
-            self._go_on.wait(20)
+            self._go_on.wait(60)
 
     def arrived(self) -> bool:
-        return self._arrived.wait(30)
+        return self._arrived.wait(60)
 
     def go_on(self) -> None:
         self._go_on.set()
@@ -115,7 +115,7 @@ def hold(sandbox):
         each.go_on()
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     ends = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends, "it never happened"

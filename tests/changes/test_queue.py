@@ -2,6 +2,8 @@
 
 import threading
 import time
+from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from django.db import connections
@@ -36,6 +38,24 @@ def test_what_a_person_waits_for_goes_before_bulk(create, drain, settings):
     assert order == [urgent.pk, *(change.pk for change in bulk)]
 
 
+@pytest.fixture
+def together(sandbox):
+    """Audian holds the first calls that create a softphone until so many are there, or are known not to come."""
+
+    def hold(number: int) -> None:
+        there = threading.Barrier(number)
+
+        def wait(method, path):
+            if method == "PUT" and path.endswith("/devices") and not there.broken:
+                with suppress(threading.BrokenBarrierError):
+                    there.wait(20)
+                    there.abort()
+
+        sandbox.on_request(wait)
+
+    return hold
+
+
 def most_under_way(drain) -> int:
     """Drains; returns how many changes were on their way at the same time."""
     under_way, most = set(), [0]
@@ -60,15 +80,17 @@ def test_wishes_for_one_softphone_go_one_after_the_other(sandbox, phone, ask, dr
     assert len(sandbox.calls) >= 4
 
 
-def test_different_softphones_go_side_by_side_but_not_too_many(sandbox, create, drain):
-    sandbox.latency = 0.1
+def test_different_softphones_go_side_by_side_but_not_too_many(together, create, drain, settings):
+    settings.API_DEADLINE = 60
+    together(8)
     for _each in range(20):
         create()
     assert most_under_way(drain) == 8
 
 
-def test_bulk_leaves_hands_for_people(sandbox, create, drain):
-    sandbox.latency = 0.1
+def test_bulk_leaves_hands_for_people(together, create, drain, settings):
+    settings.API_DEADLINE = 60
+    together(6)
     for _each in range(20):
         create(urgent=False)
     assert most_under_way(drain) == 6
@@ -80,7 +102,8 @@ def test_an_urgent_wish_pulls_those_before_it_along(phone, ask):
     assert again(renaming).urgent
 
 
-def test_a_reset_during_a_bulk_run_is_at_audian_within_three_seconds(sandbox, create, phone, ask, worker, settings):
+def test_a_reset_during_a_bulk_run_goes_before_what_is_left_of_it(sandbox, create, phone, ask, worker, settings):
+    """At Audian within three seconds, at the rate of one account: so many calls of the bulk run may still be answered."""
     settings.API_BUCKET_SIZE, settings.API_TOKENS_PER_SECOND = 40, 9.5
     sandbox.buckets.enabled = True
     sandbox.latency = 0.05
@@ -89,19 +112,19 @@ def test_a_reset_during_a_bulk_run_is_at_audian_within_three_seconds(sandbox, cr
     worker.start()
     while len(writes(sandbox)) < 35 and worker.is_alive():
         time.sleep(0.05)  # until the burst is spent, and bulk goes on at the rate that is left
-    pressed = time.time()
     change = ask.reset(phone)
-    while again(change).state != State.DONE and time.time() - pressed < 10:
+    asked_after = len(sandbox.calls)
+    while again(change).state != State.DONE and worker.is_alive():
         time.sleep(0.05)
-    [answered] = [call for call in sandbox.calls if call.method == "POST"]
-    assert answered.at - pressed < 3
+    [answered] = [number for number, call in enumerate(sandbox.calls) if call.method == "POST"]
+    assert answered - asked_after < 3 * settings.API_TOKENS_PER_SECOND
     assert 429 not in [call.status for call in sandbox.calls]
 
 
 @pytest.fixture
 def worker(account, settings):
     """A worker that drains this account as the task does, until the test is over."""
-    settings.DRAIN_SECONDS = 4
+    settings.DRAIN_SECONDS = 1
     over = threading.Event()
 
     def work():
@@ -181,11 +204,12 @@ def test_trouble_is_probed_by_one_call_at_a_time_ever_more_seldom(sandbox, creat
     for _each in range(12):
         create()
     drain()
-    assert Pause.objects.get().probes >= 2
+    probes = Pause.objects.get().probes
+    assert probes >= 2
     times = [call.at for call in sandbox.calls if call.below == "/devices"]
-    # At most eight were under way when it began; then 0.02, 0.04, 0.08, 0.16, 0.32 seconds apart.
-    assert len(times) <= 8 + 6
-    assert times[-1] - times[-2] > times[-3] - times[-4]
+    assert len(times) <= 8 + probes, "at most eight were under way when it began"
+    pauses = [later - earlier for earlier, later in pairwise(times)][-probes:]
+    assert all(pause > 0.95 * 0.02 * 2**number for number, pause in enumerate(pauses))
 
 
 def test_one_row_that_always_runs_into_trouble_does_not_keep_the_others_waiting(sandbox, plant, create, ask, drain):
@@ -193,8 +217,12 @@ def test_one_row_that_always_runs_into_trouble_does_not_keep_the_others_waiting(
     sandbox.faults.add("html_502", times=None, path=cursed.audian_id)
     ask.rename(cursed, "Never")
     others = [create() for _each in range(20)]
-    drain(seconds=10)
-    assert {again(change).state for change in others} == {State.DONE}
+    for _round in range(30):
+        drain(seconds=1)
+        if {again(change).state for change in others} == {State.DONE}:
+            break
+    else:
+        raise AssertionError("the others never went")
 
 
 def test_when_nothing_waits_nothing_is_paused(account, phone, ask, sandbox, drain_once, create):
