@@ -8,7 +8,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 import psycopg
 import redis
 
+from softphones.demo.place import free_port
 from softphones.demo.processes import Child
 
 START_SECONDS = 60
@@ -47,7 +47,7 @@ def postgresql(folder: Path) -> Iterator[str]:
     """A PostgreSQL server of our own, without durability: fast, and gone afterwards. Yields its address."""
     user = _unprivileged()
     bin_dir = _postgresql_binaries(folder, user)
-    port, data, log = _free_port(), folder / "postgresql", folder / "postgresql.log"
+    port, data, log = free_port(), folder / "postgresql", folder / "postgresql.log"
     data.mkdir()
     if user:
         _open_to(user, folder, data)
@@ -83,7 +83,7 @@ def postgresql(folder: Path) -> Iterator[str]:
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
     """A Redis server of our own that keeps nothing on disk. Yields its address."""
-    port = _free_port()
+    port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
     command = [str(_redis_binary()), *options, "--databases", "64"]
     server = Child("Redis server", command, log=folder / "redis.log", env={"PATH": os.defpath}, cwd=folder)
@@ -156,9 +156,3 @@ def _unprivileged() -> str | None:
 def _open_to(user: str, folder: Path, data: Path) -> None:
     folder.chmod(0o711)
     shutil.chown(data, user)
-
-
-def _free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return asked.getsockname()[1]

@@ -3,10 +3,11 @@
 import fcntl
 import json
 import os
+import random
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -105,9 +106,16 @@ def write_privately(path: Path, text: str) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return asked.getsockname()[1]
+    """A port of loopback that nobody has, for TCP and UDP, which is likely to stay so until a server of ours takes it.
+
+    It lies below those that systems give to outgoing connections, and is drawn, so that two of us draw different ones.
+    """
+    for port in random.sample(range(20_000, 32_768), 1_000):
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp, suppress(OSError):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            return port
+    raise CannotStart("No port from 20000 to 32767 is free on 127.0.0.1.")
 
 
 def check_port(port: int) -> None:

@@ -27,11 +27,6 @@ def answer(body: bytes) -> bytes:
     return OK + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 def redirect(to: str, body: bytes) -> bytes:
     head = f"HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     return head.encode() + body
@@ -77,8 +72,11 @@ def test_several_requests_can_share_one_deadline(rude):
 
 
 def test_a_refused_connection_is_never_doubtful():
-    with pytest.raises(errors.Unreachable) as caught:
-        caller(f"http://127.0.0.1:{free_port()}/v2").delete_device("b" * 32)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        client = caller(f"http://127.0.0.1:{deaf.getsockname()[1]}/v2")
+        with pytest.raises(errors.Unreachable) as caught:
+            client.delete_device("b" * 32)
     assert not caught.value.doubtful
 
 
