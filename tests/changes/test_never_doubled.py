@@ -53,7 +53,7 @@ def quick(settings):
 
 
 @settings(
-    max_examples=500,
+    max_examples=250,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
