@@ -44,6 +44,7 @@ def reset(*, softphone: Softphone, by: User, reason: str, key: str, ip: str | No
     The same `key` gives back the same change. Raises Refused within RESET_AGAIN_AFTER seconds of another reset of this
     phone, or when `by` has reset as many as "reset_agent" of SIGN_IN_LIMITS lets through; changes.NotPossible.
     """
+    key = _key_of("reset", softphone, key)
     try:
         with transaction.atomic():
             locked = Softphone.objects.select_for_update().select_related("account").get(pk=softphone.pk)
@@ -60,7 +61,8 @@ def reset(*, softphone: Softphone, by: User, reason: str, key: str, ip: str | No
 
 def switch(*, softphone: Softphone, on: bool, by: User, reason: str, key: str, ip: str | None, now: datetime) -> Change:
     """Ask Audian to switch the phone on or off; off ends all set-up links. Raises changes.NotPossible."""
-    return changes.update(softphone=softphone, values={"enabled": on}, seen={}, by=by, reason=reason, key=key, ip=ip, now=now)
+    asked = {"by": by, "reason": reason, "key": _key_of("on" if on else "off", softphone, key), "ip": ip, "now": now}
+    return changes.update(softphone=softphone, values={"enabled": on}, seen={}, **asked)
 
 
 def revoke_links(*, softphone: Softphone, by: User, ip: str | None, now: datetime) -> int:
@@ -101,6 +103,11 @@ def tell_of_what_is_ready(*, change: Change, **kwargs) -> None:
         mail.ask(**asked, asked_by=change.asked_by, in_bulk=not change.urgent, now=change.finished_at)
     except mail.NoAddress:
         return  # the page said so before
+
+
+def _key_of(act: str, softphone: Softphone, key: str) -> str:
+    """A form's key, such that it never means another act or another phone."""
+    return f"{act}:{softphone.pk}:{key}" if key else ""
 
 
 def _refuse_soon_after_another(softphone: Softphone, by: User, now: datetime) -> None:

@@ -194,3 +194,10 @@ def test_what_failed_is_said_and_leads_to_trying_again(helpdesk, alices_phone, a
 @pytest.mark.parametrize("name", ["send", "on", "links/revoke"])
 def test_looking_at_an_acts_address_does_nothing(helpdesk, alices_phone, name):
     assert helpdesk.get(f"/acme/softphones/{alices_phone.pk}/{name}/").status_code == 405
+
+
+def test_a_form_that_sends_the_key_of_another_form_still_does_what_it_says(act, alices_phone):
+    for name in ("off", "on", "reset"):
+        act(name, key="the same")
+    kinds = alices_phone.changes.order_by("pk").values_list("kind", "values")
+    assert list(kinds) == [("update", {"enabled": False}), ("update", {"enabled": True}), ("reset_password", {})]
