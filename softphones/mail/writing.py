@@ -49,14 +49,14 @@ def code_context(message: Message, now: datetime) -> dict:
 
 def notice_context(message: Message, to: str) -> dict:
     """What all mails but codes may say. `url` is a page that asks for sign-in: a token would be anybody's who reads it."""
-    softphone, person = message.softphone, message.owner or message.user
+    softphone, person, about = message.softphone, message.owner or message.user, message.about
     page = reverse("setup", args=[softphone.pk]) if softphone else reverse("softphones")
     return {
         "to": to,
         "name": person.name if person else "",
         "softphone": softphone,
         "url": f"{settings.PUBLIC_URL}{page}",
-        "about": message.about,
+        "about": about and (about.name or about.email),
         "method": _METHODS.get(message.detail, message.detail),
         "asked_at": format(message.created_at.astimezone(message.account.zone), "j F Y, H:i T"),
         "history_url": f"{settings.PUBLIC_URL}{reverse('history', args=[message.account.slug])}",

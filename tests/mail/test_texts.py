@@ -116,3 +116,12 @@ def test_names_are_escaped_in_html_and_plain_in_text(ask, account, alices_phone)
         assert "&lt;b&gt;" in html
         assert "<b>" not in html
         assert "&" not in subject or '<b>"Desk" & Co</b>' in subject
+
+
+def test_admins_are_told_in_full_who_set_up_a_second_factor(account):
+    make_user("adam@acme.example", account=account, role="admin", name="Adam Admin")
+    nameless = make_user("nameless@acme.example", account=account, role="helpdesk")
+    mail.tell_admins(account=account, about=nameless, detail="totp", now=timezone.now())
+    mail.send_due(timezone.now())
+    [sent] = outbox.outbox
+    assert "nameless@acme.example set up an authenticator app as a second factor" in sent.body
