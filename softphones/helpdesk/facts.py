@@ -81,7 +81,7 @@ def facts_of(softphone: Softphone, light: Light, progress: Iterable[UnderWay], f
     waiting, stands = _waiting(softphone, progress)
     lost = Connection(softphone.lost_since, softphone.lost_address, softphone.lost_agent) if softphone.lost_at else None
     return Facts(
-        made=bool(softphone.audian_id) or waiting == "create",
+        made=_is_made(softphone),
         enabled=softphone.enabled,
         person=_person(softphone),
         has_username=bool(softphone.sip_username),
@@ -100,6 +100,11 @@ def facts_of(softphone: Softphone, light: Light, progress: Iterable[UnderWay], f
         mailed_at=_mailed_at(softphone),
         failed=_wish(failed, softphone) if failed else "",
     )
+
+
+def _is_made(softphone: Softphone) -> bool:
+    """Whether Audian has it, or is being asked to make it."""
+    return bool(softphone.audian_id) or softphone.changes.filter(kind=Kind.CREATE).exclude(state=State.FAILED).exists()
 
 
 def _person(softphone: Softphone) -> Person:
