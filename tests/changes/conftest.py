@@ -18,7 +18,7 @@ from tests.factories import make_account, make_user
 PASSWORD = "wP7kq3hTz9mB"
 SHORT = {
     "API_BUCKET_SIZE": 0,
-    "API_DEADLINE": 2,
+    "API_DEADLINE": 20,
     "CHANGE_RETRY": 0.02,
     "PAUSE_FIRST": 0.02,
     "RETRY_MOST": 0.1,
