@@ -15,6 +15,7 @@ PARTS = (
     ("home", "staff_home", _("Overview"), LIST),
     ("people", "people", _("People"), LIST),
     ("softphones", "staff_softphones", _("Softphones"), LIST),
+    ("imports", "imports", _("Bulk"), MANAGE),
     ("history", "history", _("History"), LIST),
     ("mail", "mails", _("Mail"), LIST),
     ("members", "members", _("Members"), MANAGE),
