@@ -39,7 +39,8 @@ Look:
     counts(batch) -> dict[str, int] by those statuses; problems(batch), notices(batch): all of them, in the order of the file
     result_csv(batch), marked_up_csv(batch) -> Iterator[str]: lines of the result file; the same columns before and after
     template_csv() -> Iterator[str];  columns() -> list[Column(name, required, explanation, example)];  LIMITS (sentence)
-    newest(account, most=20) -> list[Import]
+    newest(account, *, after="", before="", size=20) -> paging.Page of Import, under_way(account) -> list[Import]: each with
+        its numbers so far (`.made`, `.failed`)
     send_setup_mails(*, batch, by, now, ip=None) -> int: mails the people of what `batch` made, paced, each once
 """
 
@@ -48,7 +49,8 @@ from django.utils.translation import gettext_lazy as _
 from softphones.imports.acting import Undo, act_on, send_setup_mails, undo, undo_preview
 from softphones.imports.columns import Column, columns, template_csv
 from softphones.imports.estimate import Summary, summary
-from softphones.imports.report import Progress, examined_csv, newest, notices, problems, progress, result_csv, rows
+from softphones.imports.overview import newest, under_way
+from softphones.imports.report import Progress, examined_csv, notices, problems, progress, result_csv, rows
 from softphones.imports.settling import settle
 from softphones.imports.starting import ChangedMeanwhile, NotPossible, cancel, go_on, pause, resume, start
 from softphones.imports.statuses import STATUSES, counts
@@ -94,6 +96,7 @@ __all__ = [
     "start",
     "summary",
     "template_csv",
+    "under_way",
     "undo",
     "undo_preview",
     "unfinished",

@@ -15,7 +15,7 @@ from softphones.imports.columns import NAMES, PASSWORD, RESULT
 from softphones.imports.estimate import CALLS, calls_ahead, seconds_for
 from softphones.imports.statuses import counts, sentence, with_status
 from softphones.imports.storing import Examined
-from softphones.models import Account, Import, ImportRow
+from softphones.models import Import, ImportRow
 
 Kind, State = Import.Kind, Import.State
 
@@ -98,12 +98,6 @@ def rows(batch: Import, *, show: str = "", after: str = "", before: str = "", si
     for row in page.rows:
         row.sentence = sentence(row)
     return page
-
-
-def newest(account: Account, most: int = 20) -> list[Import]:
-    """The account's bulk work, the newest first."""
-    found = Import.objects.filter(account=account).select_related("account", "asked_by")
-    return list(found.order_by("-created_at", "-id")[:most])
 
 
 def result_csv(batch: Import) -> Iterator[str]:

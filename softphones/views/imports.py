@@ -33,7 +33,7 @@ def listed(request, slug):
         batch = imports.check(file=form.content(), name=form.name(), **asked)
         _drop(account, form.cleaned_data["instead_of"], batch, request.user)
         return redirect("import", slug, batch.pk)
-    context = {"form": form, "columns": imports.columns(), "limits": imports.LIMITS, "newest": imports.newest(account)}
+    context = {"form": form, "columns": imports.columns(), "limits": imports.LIMITS, "newest": imports.newest(account).rows}
     return render(request, "imports/list.html", frame(request, account, "imports") | context)
 
 
