@@ -147,8 +147,8 @@ def _store(account, kind, name, phones, judge, by, now, parent=None) -> Import:
     same = Import.objects.filter(account=account, kind=kind, sha256=digest, state__in=Import.UNFINISHED)
     try:
         with transaction.atomic():
-            Account.objects.select_for_update().get(pk=account.pk)
-            batch = same.select_for_update().first()
+            Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+            batch = same.select_for_update(no_key=True).first()
             if batch and batch.state != State.CHECKED:
                 return batch
             fresh = {"name": name[:200], "asked_by": by, "created_at": now, "is_file": False, "parent": parent}

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from softphones.models import Change, Import, ImportRow
+from softphones import mail
+from softphones.models import Change, Import, ImportRow, Message
 
 Kind = Import.Kind
 
@@ -65,6 +66,16 @@ def seconds_for(calls: int, ahead: int = 0) -> int:
     return round(max(paced, side_by_side) + 0.5)
 
 
+def seconds_sustained(calls: int) -> int:
+    """How long so many calls take when the bucket is empty."""
+    return round(calls / settings.API_TOKENS_PER_SECOND + 0.5) if settings.API_BUCKET_SIZE and calls else 0
+
+
+def seconds_to_mail(mails: int) -> int:
+    """How long so many mails take behind those that single people wait for."""
+    return round(60 * mails / mail.per_minute(Message.BULK_RANK))
+
+
 def calls_ahead(batch: Import) -> int:
     """Roughly the calls that others have waiting in the outbox."""
     waiting = Change.objects.filter(account=batch.account_id, state=Change.State.QUEUED, folded_into=None)
@@ -73,7 +84,7 @@ def calls_ahead(batch: Import) -> int:
 
 def _seconds(batch: Import, calls: int) -> int:
     if batch.kind == Kind.SEND_LINKS:
-        return round(60 * batch.will / max(settings.EMAIL_PER_MINUTE, 1))
+        return seconds_to_mail(batch.will)
     return seconds_for(calls, calls_ahead(batch))
 
 

@@ -7,6 +7,7 @@ EMAIL_PER_MINUTE. Nothing in a mail tells us that it was read.
 
 from softphones.mail.addresses import NoAddress, address_of, masked
 from softphones.mail.asking import ask, came_to_set_up, tell_admins, troubled, try_again
+from softphones.mail.pace import per_minute
 from softphones.mail.sending import Sent, send_due, send_for
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ask",
     "came_to_set_up",
     "masked",
+    "per_minute",
     "send_due",
     "send_for",
     "tell_admins",
