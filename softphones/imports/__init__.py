@@ -16,9 +16,10 @@ Check (each returns an Import in state CHECKED; nothing is written at Audian or 
     act_on(*, account, softphones: Iterable[Softphone], kind: Import.Kind, by, now) -> Import
         ENABLE, DISABLE, RESET, SEND_LINKS, DELETE.
     undo(*, batch: Import, by, now) -> Import
-        A DELETE of exactly what `batch` made and nobody has connected, with `parent=batch`. Show it and start it as any
-        other. undo_preview(batch=..., now=...) -> Undo(would_delete, connected, unknown, gone) tells the numbers alone. Both
-        look at the lights first (3 s at most); not in a transaction.
+        A DELETE of exactly what `batch` made and nobody has connected, with `parent=batch`. Looks at the lights first (3 s at
+        most); not in a transaction.
+    mail_setup(*, batch: Import, by, now) -> Import
+        A SEND_LINKS to the people of what `batch` made, with `parent=batch`; who was mailed before is `exists`.
 
 Then:
     summary(batch) -> Summary: what the preview says: counts, calls, seconds, connected, has_to_type, can_start, why_not
@@ -53,7 +54,7 @@ Look:
 
 from django.utils.translation import gettext_lazy as _
 
-from softphones.imports.acting import Undo, act_on, send_setup_mails, undo, undo_preview
+from softphones.imports.acting import act_on, mail_setup, send_setup_mails, undo
 from softphones.imports.candidates import people_without
 from softphones.imports.columns import Column, columns, template_csv
 from softphones.imports.estimate import Summary, summary
@@ -82,7 +83,6 @@ __all__ = [
     "NotPossible",
     "Progress",
     "Summary",
-    "Undo",
     "act_on",
     "cancel",
     "catch_up",
@@ -97,6 +97,7 @@ __all__ = [
     "go_on",
     "go_on_for",
     "handouts",
+    "mail_setup",
     "marked_up_csv",
     "newest",
     "notices",
@@ -114,7 +115,6 @@ __all__ = [
     "template_csv",
     "under_way",
     "undo",
-    "undo_preview",
     "unfinished",
     "unwritten",
 ]

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
@@ -21,17 +20,6 @@ from softphones.models import Account, Change, Import, ImportRow, Message, Softp
 Kind, State, Verdict = Import.Kind, Import.State, ImportRow.Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
-    """What undoing an import would do: delete so many; so many have been connected, of so many that is not known (both are
-    kept), and so many are gone already."""
-
-    would_delete: int
-    connected: int
-    unknown: int
-    gone: int
-
-
 def act_on(*, account: Account, softphones: Iterable[Softphone], kind: str, by: User | None, now: datetime) -> Import:
     """An act on these softphones, checked. See softphones.imports. Not in a transaction: the lights may be asked."""
     if kind == Kind.CREATE:
@@ -45,17 +33,11 @@ def act_on(*, account: Account, softphones: Iterable[Softphone], kind: str, by: 
     return _store(account, kind, name, chosen, lambda row: _judge(row, Kind(kind), ending), by, now)
 
 
-def undo_preview(*, batch: Import, now: datetime) -> Undo:
-    """What undoing would do now. Asks the lights (3 s at most); not in a transaction."""
-    made = _made(batch)
-    there = [phone for phone in made if not phone.gone_at]
-    seen = _seen(there, now)
-    numbers = [_was_connected(phone) for phone in seen]
-    return Undo(numbers.count(False), numbers.count(True), numbers.count(None), len(made) - len(there))
-
-
 def undo(*, batch: Import, by: User | None, now: datetime) -> Import:
-    """The deletion of what `batch` made, still is there and nobody has connected, checked. See softphones.imports."""
+    """The deletion of what `batch` made, still is there and nobody has connected, checked. See softphones.imports.
+
+    Asks the lights (3 s at most); not in a transaction.
+    """
     settle(now=now, account=batch.account)
     phones = _seen([phone for phone in _made(batch) if not phone.gone_at], now)
     ending = _ending(batch.account)
@@ -66,10 +48,26 @@ def undo(*, batch: Import, by: User | None, now: datetime) -> Import:
             said = (
                 _("It has been connected: it is kept.") if connected else _("Nobody knows whether it is connected: it is kept.")
             )
-            row.verdict, row.notices = Verdict.EXISTS, [_said(row, said)]
+            _there(row, said)
 
     name = _("Undo: %(name)s") % {"name": batch.name}
     return _store(batch.account, Kind.DELETE, name, phones, judged, by, now, parent=batch)
+
+
+def mail_setup(*, batch: Import, by: User | None, now: datetime) -> Import:
+    """Mails to the people of what `batch` made, checked: who was mailed before is left out. See softphones.imports."""
+    settle(now=now, account=batch.account)
+    phones = [phone for phone in _made(batch) if not phone.gone_at]
+    ready = Message.objects.filter(account=batch.account, kind=Message.Kind.SOFTPHONE_READY, softphone__isnull=False)
+    mailed = set(ready.exclude(state=Message.State.FAILED).values_list("softphone", flat=True))
+
+    def judged(row: ImportRow) -> None:
+        _judge(row, Kind.SEND_LINKS, set())
+        if row.verdict == Verdict.WILL_DO and row.softphone.pk in mailed:
+            _there(row, _("This mail was sent already."))
+
+    name = _("Set-up mails: %(name)s") % {"name": batch.name}
+    return _store(batch.account, Kind.SEND_LINKS, name, phones, judged, by, now, parent=batch)
 
 
 def send_setup_mails(*, batch: Import, by: User, now: datetime, ip: str | None = None) -> int:
@@ -120,11 +118,13 @@ def _judge(row: ImportRow, kind: Kind, ending: set[int]) -> None:
     row.verdict = Verdict.WILL_DO
     if phone.gone_at or phone.pk in ending:
         if kind == Kind.DELETE:
-            row.verdict = Verdict.EXISTS
+            _there(row, _("It is deleted, or just being deleted."))
         else:
             _wrong(row, _("“%(name)s” is deleted, or just being deleted.") % {"name": phone.name})
-    elif (kind == Kind.ENABLE and phone.enabled) or (kind == Kind.DISABLE and not phone.enabled):
-        row.verdict = Verdict.EXISTS
+    elif kind == Kind.ENABLE and phone.enabled:
+        _there(row, _("It is switched on already."))
+    elif kind == Kind.DISABLE and not phone.enabled:
+        _there(row, _("It is switched off already."))
     elif kind == Kind.SEND_LINKS:
         try:
             if phone.owner is None:
@@ -136,6 +136,10 @@ def _judge(row: ImportRow, kind: Kind, ending: set[int]) -> None:
 
 def _wrong(row: ImportRow, message: str) -> None:
     row.verdict, row.problems = Verdict.ERROR, [_said(row, message)]
+
+
+def _there(row: ImportRow, message: str) -> None:
+    row.verdict, row.notices = Verdict.EXISTS, [_said(row, message)]
 
 
 def _said(row: ImportRow, message: str) -> dict:

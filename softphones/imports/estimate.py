@@ -61,14 +61,14 @@ def summary(batch: Import) -> Summary:
 def seconds_for(calls: int, ahead: int = 0) -> int:
     """How long so many calls take from a full bucket, when `ahead` others go first."""
     rate, burst = settings.API_TOKENS_PER_SECOND, settings.API_BUCKET_SIZE * BULK_SHARE
-    paced = max(0.0, calls + ahead - burst) / rate if burst and rate else 0.0
+    paced = max(0.0, calls + ahead - burst) / rate if _is_paced() else 0.0
     side_by_side = CALL_SECONDS * (calls + ahead) / settings.DRAIN_BULK_WIDTH
     return round(max(paced, side_by_side) + 0.5)
 
 
 def seconds_sustained(calls: int) -> int:
     """How long so many calls take when the bucket is empty."""
-    return round(calls / settings.API_TOKENS_PER_SECOND + 0.5) if settings.API_BUCKET_SIZE and calls else 0
+    return round(calls / settings.API_TOKENS_PER_SECOND + 0.5) if _is_paced() and calls else 0
 
 
 def seconds_to_mail(mails: int) -> int:
@@ -80,6 +80,10 @@ def calls_ahead(batch: Import) -> int:
     """Roughly the calls that others have waiting in the outbox."""
     waiting = Change.objects.filter(account=batch.account_id, state=Change.State.QUEUED, folded_into=None)
     return waiting.exclude(batch=batch.batch).count()
+
+
+def _is_paced() -> bool:
+    return bool(settings.API_BUCKET_SIZE and settings.API_TOKENS_PER_SECOND)
 
 
 def _seconds(batch: Import, calls: int) -> int:
@@ -95,4 +99,4 @@ def _why_not(batch: Import) -> str:
         return ""
     if batch.errors:
         return _("No row is without an error.")
-    return _("There is nothing to do: all of it is there already.")
+    return _("There is nothing to do.")

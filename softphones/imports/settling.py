@@ -214,7 +214,8 @@ def _ask(batch: Import, row: ImportRow, now: datetime) -> Change | Message:
     softphone, key = row.softphone, f"{batch.batch}:{row.pk}"
     if batch.kind == Kind.SEND_LINKS:
         asked = {"account": batch.account, "softphone": softphone, "asked_by": batch.asked_by, "ip": batch.ip}
-        return mail.ask(kind=Message.Kind.SETUP_LINK, key=key, in_bulk=True, now=now, **asked)
+        kind = Message.Kind.SOFTPHONE_READY if batch.parent_id else Message.Kind.SETUP_LINK
+        return mail.ask(kind=kind, key=key, in_bulk=True, now=now, **asked)
     wish = {"softphone": softphone, "by": batch.asked_by, "urgent": False, "key": key, "batch": batch.batch}
     wish |= {"ip": batch.ip, "now": now}
     match batch.kind:
