@@ -92,6 +92,7 @@ __all__ = [
     "examine",
     "examined_csv",
     "following",
+    "following",
     "forget_unstarted",
     "from_people",
     "go_on",

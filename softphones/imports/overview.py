@@ -27,6 +27,13 @@ def under_way(account: Account, *, most: int = 10) -> list[Import]:
     return rows
 
 
+def following(batch: Import) -> list[Import]:
+    """What was done with what `batch` made, the newest first: undoing it, mailing its people. With numbers, as `newest`."""
+    rows = list(Import.objects.filter(parent=batch).select_related("account", "asked_by").order_by("-created_at", "-id")[:10])
+    _count(rows)
+    return rows
+
+
 def _count(batches: list[Import]) -> None:
     rows = ImportRow.objects.filter(batch__in=batches).order_by().values("batch")
     counted = rows.annotate(made=Count("pk", filter=_MADE), failed=Count("pk", filter=_FAILED))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -19,98 +20,142 @@ Text = str | Promise
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How a kind of bulk work is called: its page, the question before the start, the button, and what it comes to."""
+    """How a kind of bulk work is called: its page, the question before the start, the button, what its rows come to, what
+    people should know before, and why there may be nothing to do."""
 
     headline: Text
     question: Text
     button: Text
     done: Text
+    nothing: Text
     means: Text = ""
 
 
 _WORDS = {
     Kind.CREATE: Words(
         lazy("Softphones for %(name)s"),
-        ngettext_lazy("%(count)d softphone will be created.", "%(count)d softphones will be created.", "count"),
+        ngettext_lazy("%(count)d softphone will be created", "%(count)d softphones will be created", "count"),
         ngettext_lazy("Create %(count)d softphone", "Create %(count)d softphones", "count"),
         lazy("created"),
+        lazy("All of it is there already."),
     ),
     Kind.ENABLE: Words(
         lazy("Switch on %(name)s"),
-        ngettext_lazy("%(count)d softphone will be switched on.", "%(count)d softphones will be switched on.", "count"),
+        ngettext_lazy("%(count)d softphone will be switched on", "%(count)d softphones will be switched on", "count"),
         ngettext_lazy("Switch on %(count)d softphone", "Switch on %(count)d softphones", "count"),
         lazy("switched on"),
+        lazy("All of them are switched on already."),
     ),
     Kind.DISABLE: Words(
         lazy("Switch off %(name)s"),
-        ngettext_lazy("%(count)d softphone will be switched off.", "%(count)d softphones will be switched off.", "count"),
+        ngettext_lazy("%(count)d softphone will be switched off", "%(count)d softphones will be switched off", "count"),
         ngettext_lazy("Switch off %(count)d softphone", "Switch off %(count)d softphones", "count"),
         lazy("switched off"),
-        lazy("Nobody can call or be called with them until they are switched on again. Open set-up links end."),
+        lazy("All of them are switched off already."),
+        lazy("Nobody can call or be called with them until somebody switches them on again. Open set-up links end."),
     ),
     Kind.RESET: Words(
         lazy("New passwords for %(name)s"),
-        ngettext_lazy("%(count)d softphone gets a new password.", "%(count)d softphones get new passwords.", "count"),
+        ngettext_lazy("%(count)d softphone will get a new password", "%(count)d softphones will get new passwords", "count"),
         ngettext_lazy("Reset %(count)d password", "Reset %(count)d passwords", "count"),
         lazy("reset"),
-        lazy(
-            "Every app that uses one of them needs the new password. Nobody here sees it; each person sets up their app again."
-        ),
+        lazy("None of them can get a new password."),
+        lazy("Every app that uses one of them needs the new password. Nobody here sees it: people set up their app again."),
     ),
     Kind.SEND_LINKS: Words(
         lazy("Mail the set-up page to the people of %(name)s"),
-        ngettext_lazy("%(count)d mail will be sent.", "%(count)d mails will be sent.", "count"),
+        ngettext_lazy("%(count)d mail will be sent", "%(count)d mails will be sent", "count"),
         ngettext_lazy("Send %(count)d mail", "Send %(count)d mails", "count"),
         lazy("mailed"),
-        lazy("Each mail says where the person sets up their phone. It holds no password and no link that opens by itself."),
+        lazy("There is nobody to mail."),
+        lazy("Each mail says where the person sets up their phone, after signing in. It holds no password."),
     ),
     Kind.DELETE: Words(
         lazy("Delete %(name)s"),
-        ngettext_lazy("%(count)d softphone will be deleted.", "%(count)d softphones will be deleted.", "count"),
+        ngettext_lazy("%(count)d softphone will be deleted", "%(count)d softphones will be deleted", "count"),
         ngettext_lazy("Delete %(count)d softphone", "Delete %(count)d softphones", "count"),
         lazy("deleted"),
+        lazy("All of them are deleted already."),
         lazy("A deleted softphone can’t be brought back; a new one has another password."),
     ),
 }
-#: Which rows can be looked at, and what those are called.
-SHOWS = {"notices": lazy("To look at"), **imports.STATUSES}
+_TITLES = {
+    "running": lazy("Under way"),
+    "stopped": lazy("Waiting for Audian"),
+    "held": lazy("Audian asks to accept charges"),
+    "paused": lazy("Paused"),
+    "cancelled": lazy("The rest was cancelled"),
+    "finished": lazy("Finished"),
+}
 #: How soon the page looks again, as htmx writes it. What waits for somebody's decision takes longer.
-_LOOKS = {"running": "1500ms", "stopped": "1500ms", "cancelled": "1500ms", "paused": "10s", "held": "10s"}
+_SOON, _LATER = "1500ms", "10s"
+_LOOKS = {"paused": _LATER, "held": _LATER}
+_QUERY = ("show", "after", "before")
 
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A choice of rows: how many there are, and where it leads."""
+    """A choice of rows: how many there are, and how the address asks for them."""
 
     show: str
     name: Text
     count: int
 
 
-def words(batch: Import) -> dict[str, Text]:
-    said = _WORDS[Kind(batch.kind)]
-    count = {"count": batch.will}
-    is_named = batch.parent_id or (batch.kind == Kind.CREATE and batch.is_file)
+def with_headlines(batches: list[Import]) -> list[Import]:
+    """The same, each with its `headline`: what it is, in a line."""
+    for batch in batches:
+        is_named = batch.parent_id or (batch.kind == Kind.CREATE and batch.is_file)
+        batch.headline = batch.name if is_named else _WORDS[Kind(batch.kind)].headline % {"name": batch.name}
+    return batches
+
+
+def _words(batch: Import) -> dict[str, Text]:
+    """Its words, for this many."""
+    said, count = _WORDS[Kind(batch.kind)], {"count": batch.will}
+    undoes = batch.kind == Kind.DELETE and batch.parent_id
     return {
-        "headline": batch.name if is_named else said.headline % {"name": batch.name},
+        "headline": with_headlines([batch])[0].headline,
         "question": said.question % count,
-        "button": said.button % count,
+        "button": _("Start") if batch.owned else said.button % count,
         "done": said.done,
+        "nothing": _("All of them have been connected, are gone, or can’t be seen: they are kept.") if undoes else said.nothing,
         "means": said.means,
     }
 
 
-def context(batch: Import, query: dict[str, str], *, now: datetime, form: StartForm | None = None) -> dict:
-    """What the page and its moving part show. `query`: show, after, before."""
+def context(batch: Import, query: QueryDict, *, now: datetime, form: StartForm | None = None) -> dict:
+    """What the page and its moving parts show. `query`: of the address; `form`: the question as it was answered, if it was."""
     progress = imports.progress(batch=batch, now=now)
     is_checked = batch.state == State.CHECKED
-    shown = {"batch": batch, "progress": progress, "words": words(batch), "is_checked": is_checked}
-    shown |= {"looks_every": _LOOKS.get(progress.state, "") if progress.moves and not is_checked else ""}
-    if is_checked:
-        shown |= _question(batch, form)
-    elif progress.seconds_left is not None:
-        shown |= {"left": lasts(progress.seconds_left)}
-    return shown | _rows(batch, query, is_shown=is_checked or not progress.moves)
+    moves = progress.moves and not is_checked
+    asked = {name: query[name] for name in _QUERY if query.get(name)}
+    shown = {
+        "batch": batch,
+        "progress": progress,
+        "title": _TITLES.get(progress.state, ""),
+        "words": _words(batch),
+        "is_checked": is_checked,
+        "looks_every": _LOOKS.get(progress.state, _SOON) if moves else "",
+        "left": "" if progress.seconds_left is None else lasts(progress.seconds_left),
+        "asks_here": progress.offer is not None,
+        "query": urlencode(asked),
+    }
+    shown |= _question(batch, form) if is_checked else _after(batch, moves=moves)
+    return shown | _rows(batch, asked, is_asked=not moves)
+
+
+def lasts(seconds: int) -> str:
+    """About how long that is, as people say it."""
+    if seconds < 8:
+        return _("a few seconds")
+    if seconds < 90:
+        tens = 5 * round(seconds / 5)
+        return ngettext("about %(count)d second", "about %(count)d seconds", tens) % {"count": tens}
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return ngettext("about %(count)d minute", "about %(count)d minutes", minutes) % {"count": minutes}
+    return _("about %(hours)d h %(minutes)d min") % {"hours": minutes // 60, "minutes": minutes % 60}
 
 
 def _question(batch: Import, form: StartForm | None) -> dict:
@@ -120,28 +165,47 @@ def _question(batch: Import, form: StartForm | None) -> dict:
         "lasts": lasts(said.seconds),
         "form": form or StartForm(batch=batch, said=said),
         "upload": UploadForm(initial={"instead_of": batch.pk}),
+        "columns": imports.columns() if batch.problems else [],
     }
 
 
-def _rows(batch: Import, query: dict[str, str], *, is_shown: bool) -> dict:
-    show = query.get("show", "") if query.get("show") in {*SHOWS, "all"} else ""
+def _after(batch: Import, *, moves: bool) -> dict:
+    """What can be done with an import that was started."""
+    return {
+        "upload": UploadForm(),
+        "later": [] if moves else with_headlines(imports.following(batch)),
+        "is_new": batch.kind == Kind.CREATE,
+    }
+
+
+def _rows(batch: Import, asked: dict[str, str], *, is_asked: bool) -> dict:
+    """A page of rows. While it moves they are not read, unless somebody asked for them."""
+    nothing = {"page": None, "tabs": [], "show": ""}
+    if not (is_asked or asked):
+        return nothing
     counted = imports.counts(batch)
     total = sum(counted.values())
-    if not (total and (is_shown or show)):
-        return {"page": None, "tabs": [], "show": "", "query": ""}
-    page = imports.rows(batch, show="" if show == "all" else show, after=query.get("after", ""), before=query.get("before", ""))
-    tabs = [Tab("all", _("All"), total)]
-    tabs += [Tab(name, SHOWS[name], count) for name, count in counted.items() if count]
+    if not total:
+        return nothing
+    tabs = _tabs(batch, counted)
+    show = asked.get("show", "") if asked.get("show") in {tab.show for tab in tabs} else "all"
+    marks = {name: asked.get(name, "") for name in ("after", "before")}
+    page, names = imports.rows(batch, show="" if show == "all" else show, **marks), _names(batch)
+    for row in page.rows:
+        row.word = names[row.status]
+    return {"page": page, "tabs": tabs, "show": show}
+
+
+def _tabs(batch: Import, counted: dict[str, int]) -> list[Tab]:
+    names = _names(batch)
+    tabs = [Tab(status, names[status], count) for status, count in counted.items() if count]
     if batch.state == State.CHECKED and (count := batch.rows.filter(rank=1).count()):
-        tabs.insert(1 + bool(counted["error"]), Tab("notices", SHOWS["notices"], count))
-    return {"page": page, "tabs": tabs, "show": show or "all", "query": urlencode({"show": show or "all"})}
+        tabs.insert(bool(counted["error"]), Tab("notices", _("To look at"), count))
+    return [Tab("all", _("All"), sum(counted.values())), *tabs]
 
 
-def lasts(seconds: int) -> str:
-    """About how long that is, for people."""
-    if seconds < 90:
-        return ngettext("about %(count)d second", "about %(count)d seconds", seconds) % {"count": max(seconds, 1)}
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return ngettext("about %(count)d minute", "about %(count)d minutes", minutes) % {"count": minutes}
-    return _("about %(hours)d h %(minutes)d min") % {"hours": minutes // 60, "minutes": minutes % 60}
+def _names(batch: Import) -> dict[str, Text]:
+    """What people call the statuses of rows of this kind."""
+    if batch.kind == Kind.CREATE:
+        return imports.STATUSES | {"made": _("Created")}
+    return imports.STATUSES | {"exists": _("Kept") if batch.parent_id else _("Nothing to do")}

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_htmx.http import trigger_client_event
+from django_htmx.http import reswap, retarget, trigger_client_event
 
 from softphones import audit, imports
 from softphones.access import MANAGE, account_for
@@ -32,8 +32,12 @@ def listed(request, slug):
         asked = {"account": account, "by": request.user, "now": timezone.now()}
         batch = imports.check(file=form.content(), name=form.name(), **asked)
         _drop(account, form.cleaned_data["instead_of"], batch, request.user)
+        if batch.state != Import.State.CHECKED:
+            messages.info(request, _("This file is being imported already. Here is how far it is."))
         return redirect("import", slug, batch.pk)
-    context = {"form": form, "columns": imports.columns(), "limits": imports.LIMITS, "newest": imports.newest(account).rows}
+    page = imports.newest(account, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
+    import_page.with_headlines(page.rows)
+    context = {"form": form, "columns": imports.columns(), "limits": imports.LIMITS, "page": page}
     return render(request, "imports/list.html", frame(request, account, "imports") | context)
 
 
@@ -48,12 +52,17 @@ def template(request, slug):
 def batch(request, slug, pk):
     """One import: what it would do, how far it is, or what came of it. While it moves, the page asks again by itself."""
     found = _batch(request, slug, pk)
-    context = import_page.context(found, request.GET.dict(), now=timezone.now()) | frame(request, found.account, "imports")
-    response = render(request, "imports/page.html#batch" if request.htmx else "imports/page.html", context)
-    shown, state = request.GET.get("shown"), context["progress"].state
-    if request.htmx and shown and shown != state:
-        trigger_client_event(response, "say", context["progress"].sentence)
-    return response
+    context = import_page.context(found, request.GET, now=timezone.now()) | frame(request, found.account, "imports")
+    if not request.htmx or request.htmx.history_restore_request:
+        return render(request, "imports/page.html", context)
+    if request.htmx.target == "rows":
+        return render(request, "imports/page.html#rows", context)
+    if request.GET.get("shown") == context["progress"].state:
+        return render(request, "imports/page.html#live", context)
+    # It came into another state: all of it is drawn anew, and said.
+    response = render(request, "imports/page.html#batch", context)
+    trigger_client_event(response, "say", context["progress"].sentence)
+    return reswap(retarget(response, "#batch"), "outerHTML")
 
 
 @require_POST
@@ -68,7 +77,7 @@ def start(request, slug, pk):
             messages.error(request, str(reason))
     if found.state != Import.State.CHECKED or form.is_valid():
         return redirect("import", slug, pk)
-    context = import_page.context(found, {}, now=now, form=form) | frame(request, found.account, "imports")
+    context = import_page.context(found, request.GET, now=now, form=form) | frame(request, found.account, "imports")
     return render(request, "imports/page.html", context)
 
 
