@@ -1,8 +1,10 @@
 from django.urls import path
 
 from softphones.views import (
+    bulk,
     changes,
     charges,
+    handouts,
     helpdesk,
     history,
     hooks,
@@ -87,6 +89,7 @@ urlpatterns = [
     path("<slug:slug>/softphones/<int:pk>/delete/", softphones.delete, name="softphone_delete"),
     # Bulk
     path("<slug:slug>/imports/", imports.listed, name="imports"),
+    path("<slug:slug>/imports/people/", bulk.from_people, name="from_people"),
     path("<slug:slug>/imports/template/", imports.template, name="import_template"),
     path("<slug:slug>/imports/<int:pk>/", imports.batch, name="import"),
     path("<slug:slug>/imports/<int:pk>/start/", imports.start, name="import_start"),
@@ -96,5 +99,7 @@ urlpatterns = [
     path("<slug:slug>/imports/<int:pk>/undo/", imports.undo, name="import_undo"),
     path("<slug:slug>/imports/<int:pk>/mails/", imports.mails, name="import_mails"),
     path("<slug:slug>/imports/<int:pk>/csv/", imports.result, name="import_csv"),
+    path("<slug:slug>/imports/<int:pk>/handouts/", handouts.handouts, name="import_handouts"),
+    path("<slug:slug>/softphones/selected/", bulk.selected, name="bulk"),
     path("<slug:slug>/", staff.home, name="staff_home"),
 ]

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from softphones import helpdesk, lights, listing, mail, mirror
 from softphones.access import LIST, account_for, has_role
+from softphones.bulk_forms import MOST
 from softphones.models import Change, Membership, SyncRun
 from softphones.staff_forms import ListForm
 from softphones.views.setup_page import as_of_now
@@ -38,6 +39,8 @@ def softphones(request, slug):
     account = account_for(request, slug, LIST)
     form = ListForm(request.GET)
     filter, order = form.filter(), _order(request)
+    if request.htmx.target == "matching":
+        return matching(request, listing.softphones(account, filter)[0])
     marks = {name: request.GET.get(name, "") for name in ("after", "before")}
     page, capped = listing.page(account, filter, order=order, **marks)
     wishes = listing.open_changes(page.rows)
@@ -46,6 +49,7 @@ def softphones(request, slug):
         "filter": filter,
         "page": page,
         "capped": capped,
+        "choose_all": not capped,
         "rows": [(phone, as_of_now(lights.last_seen(phone)), wishes.get(phone.pk)) for phone in page.rows],
         "orders": {column: _turned(request, column, order) for column in _COLUMNS},
         "order": order,
@@ -53,6 +57,12 @@ def softphones(request, slug):
         "read": listing.last_read(account),
     }
     return render(request, "staff/softphones.html#list" if request.htmx else "staff/softphones.html", context)
+
+
+def matching(request, rows):
+    """How many rows a list finds on all its pages, as far as one piece of bulk work takes them: a fragment."""
+    found = len(rows.values_list("pk")[: MOST + 1])
+    return render(request, "imports/matching.html", {"found": found, "most": MOST})
 
 
 def frame(request, account, part: str) -> dict:
