@@ -9,6 +9,8 @@ from softphones import imports, listing
 from softphones.models import Account, Import, Owner, Softphone, User
 from softphones.staff_forms import ListForm
 
+Kind = Import.Kind
+
 #: What one piece of bulk work takes, as of a file.
 MOST = 5_000
 _LARGEST_KEY = 2**63 - 1
@@ -70,10 +72,8 @@ class ChoiceOfRows(forms.Form):
 
 
 class ActOnSoftphones(ChoiceOfRows):
-    KINDS = [kind for kind in Import.Kind if kind != Import.Kind.CREATE]
-
     kind = forms.ChoiceField(
-        choices=[(kind.value, kind.label) for kind in KINDS],
+        choices=[(kind.value, kind.label) for kind in (Kind.ENABLE, Kind.DISABLE, Kind.RESET, Kind.SEND_LINKS, Kind.DELETE)],
         error_messages=dict.fromkeys(("required", "invalid_choice"), _("Choose what to do with them.")),
     )
     nothing = _("No softphone is ticked. Tick those that you mean, then choose what to do.")

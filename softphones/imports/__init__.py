@@ -58,7 +58,7 @@ from softphones.imports.acting import act_on, mail_setup, send_setup_mails, undo
 from softphones.imports.candidates import people_without
 from softphones.imports.columns import Column, columns, template_csv
 from softphones.imports.estimate import Summary, summary
-from softphones.imports.handouts import Handout, Handouts, handouts
+from softphones.imports.paper import Handout, Handouts, handouts
 from softphones.imports.overview import following, newest, under_way
 from softphones.imports.report import Progress, examined_csv, notices, problems, progress, result_csv, rows
 from softphones.imports.settling import catch_up, go_on, go_on_for, settle, unwritten

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
@@ -39,8 +38,6 @@ class Sheet:
 def handouts(request, slug, pk):
     account = account_for(request, slug, MANAGE)
     batch = get_object_or_404(Import.objects.filter(account=account, kind=Import.Kind.CREATE), pk=pk)
-    if batch.state == Import.State.CHECKED:
-        raise Http404
     found = imports.handouts(batch=batch, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
     app = _app(account)
     context = frame(request, account, "imports") | {

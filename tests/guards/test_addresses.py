@@ -90,6 +90,9 @@ RULES = {
     "import_undo": ADMIN,
     "import_mails": ADMIN,
     "import_csv": ADMIN,
+    "import_handouts": ADMIN,
+    "from_people": ADMIN,
+    "bulk": ADMIN,
 }
 # A GET may record what was observed, and nothing else: a light, a softphone that fetched its own document.
 OBSERVED = {
