@@ -49,17 +49,16 @@ Look:
     newest(account, *, after="", before="", size=20) -> paging.Page of Import, under_way(account) and
         following(batch) -> list[Import], what hangs on it: each with its numbers so far (`.made`, `.failed`)
     handouts(*, batch, after="", before="") -> Handouts: a page for each person of what `batch` made, a print at a time
-    send_setup_mails(*, batch, by, now, ip=None) -> int: mails the people of what `batch` made, paced, each once
 """
 
 from django.utils.translation import gettext_lazy as _
 
-from softphones.imports.acting import act_on, mail_setup, send_setup_mails, undo
+from softphones.imports.acting import act_on, mail_setup, undo
 from softphones.imports.candidates import people_without
 from softphones.imports.columns import Column, columns, template_csv
 from softphones.imports.estimate import Summary, summary
-from softphones.imports.paper import Handout, Handouts, handouts
 from softphones.imports.overview import following, newest, under_way
+from softphones.imports.paper import Handout, Handouts, handouts
 from softphones.imports.report import Progress, examined_csv, notices, problems, progress, result_csv, rows
 from softphones.imports.settling import catch_up, go_on, go_on_for, settle, unwritten
 from softphones.imports.starting import ChangedMeanwhile, NotPossible, cancel, pause, resume, start
@@ -92,7 +91,6 @@ __all__ = [
     "examine",
     "examined_csv",
     "following",
-    "following",
     "forget_unstarted",
     "from_people",
     "go_on",
@@ -109,7 +107,6 @@ __all__ = [
     "result_csv",
     "resume",
     "rows",
-    "send_setup_mails",
     "settle",
     "start",
     "summary",

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 
@@ -68,20 +67,6 @@ def mail_setup(*, batch: Import, by: User | None, now: datetime) -> Import:
 
     name = _("Set-up mails: %(name)s") % {"name": batch.name}
     return _store(batch.account, Kind.SEND_LINKS, name, phones, judged, by, now, parent=batch)
-
-
-def send_setup_mails(*, batch: Import, by: User, now: datetime, ip: str | None = None) -> int:
-    """Mail each person whose softphone this import made where to set it up, paced and once. Returns how many mails that is.
-
-    Nobody is mailed about a softphone without a person, or whose person has no address.
-    """
-    asked = 0
-    for phone in _made(batch):
-        with suppress(mail.NoAddress), transaction.atomic():
-            about = {"account": phone.account, "softphone": phone, "key": f"{batch.batch}:ready:{phone.pk}"}
-            mail.ask(kind=Message.Kind.SOFTPHONE_READY, asked_by=by, ip=ip, in_bulk=True, now=now, **about)
-            asked += 1
-    return asked
 
 
 def _made(batch: Import) -> list[Softphone]:

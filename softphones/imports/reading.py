@@ -82,6 +82,12 @@ def read(file: bytes) -> Table:
     return table
 
 
+def too_large(size: int) -> str:
+    """What is said of a file with so many bytes."""
+    megabytes = {"size": f"{size / 1024 / 1024:.1f}", "most": MOST_BYTES // 1024 // 1024}
+    return _("The file has %(size)s MB; at most %(most)d MB are read. Split it.") % megabytes
+
+
 def trimmed(text: str) -> str:
     """Without blanks around it, and without the apostrophe that makes a formula safe in a file of ours."""
     text = text.strip(_BLANK)
@@ -118,8 +124,7 @@ def _row(line: _Line, places: dict[int, str], width: int) -> Row:
 def _lines(file: bytes, table: Table) -> Iterator[_Line]:
     """The lines that hold something."""
     if len(file) > MOST_BYTES:
-        size = {"size": f"{len(file) / 1024 / 1024:.1f}", "most": MOST_BYTES // 1024 // 1024}
-        raise Unreadable(_("The file has %(size)s MB; at most %(most)d MB are read. Split it.") % size)
+        raise Unreadable(too_large(len(file)))
     if not file.strip():
         return
     if file.startswith((b"PK\x03\x04", b"PK\x05\x06")):

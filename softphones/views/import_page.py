@@ -6,6 +6,7 @@ from datetime import datetime
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.http import urlencode
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext, ngettext_lazy
@@ -20,13 +21,15 @@ Text = str | Promise
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How a kind of bulk work is called: its page, the question before the start, the button, what its rows come to, what
-    people should know before, and why there may be nothing to do."""
+    """How a kind of bulk work is called: its page, the question before the start, the button, what its rows will come to,
+    what they came to, what those are that stay as they are; why there may be nothing to do, and what people should know."""
 
     headline: Text
     question: Text
     button: Text
+    will: Text
     done: Text
+    stays: Text
     nothing: Text
     means: Text = ""
 
@@ -36,21 +39,27 @@ _WORDS = {
         lazy("Softphones for %(name)s"),
         ngettext_lazy("%(count)d softphone will be created", "%(count)d softphones will be created", "count"),
         ngettext_lazy("Create %(count)d softphone", "Create %(count)d softphones", "count"),
+        lazy("Will be created"),
         lazy("created"),
+        lazy("Already there"),
         lazy("All of it is there already."),
     ),
     Kind.ENABLE: Words(
         lazy("Switch on %(name)s"),
         ngettext_lazy("%(count)d softphone will be switched on", "%(count)d softphones will be switched on", "count"),
         ngettext_lazy("Switch on %(count)d softphone", "Switch on %(count)d softphones", "count"),
+        lazy("Will be switched on"),
         lazy("switched on"),
+        lazy("Switched on already"),
         lazy("All of them are switched on already."),
     ),
     Kind.DISABLE: Words(
         lazy("Switch off %(name)s"),
         ngettext_lazy("%(count)d softphone will be switched off", "%(count)d softphones will be switched off", "count"),
         ngettext_lazy("Switch off %(count)d softphone", "Switch off %(count)d softphones", "count"),
+        lazy("Will be switched off"),
         lazy("switched off"),
+        lazy("Switched off already"),
         lazy("All of them are switched off already."),
         lazy("Nobody can call or be called with them until somebody switches them on again. Open set-up links end."),
     ),
@@ -58,7 +67,9 @@ _WORDS = {
         lazy("New passwords for %(name)s"),
         ngettext_lazy("%(count)d softphone will get a new password", "%(count)d softphones will get new passwords", "count"),
         ngettext_lazy("Reset %(count)d password", "Reset %(count)d passwords", "count"),
+        lazy("Gets a new password"),
         lazy("reset"),
+        lazy("Nothing to do"),
         lazy("None of them can get a new password."),
         lazy("Every app that uses one of them needs the new password. Nobody here sees it: people set up their app again."),
     ),
@@ -66,7 +77,9 @@ _WORDS = {
         lazy("Mail the set-up page to the people of %(name)s"),
         ngettext_lazy("%(count)d mail will be sent", "%(count)d mails will be sent", "count"),
         ngettext_lazy("Send %(count)d mail", "Send %(count)d mails", "count"),
+        lazy("Will be mailed"),
         lazy("mailed"),
+        lazy("Mailed before"),
         lazy("There is nobody to mail."),
         lazy("Each mail says where the person sets up their phone, after signing in. It holds no password."),
     ),
@@ -74,7 +87,9 @@ _WORDS = {
         lazy("Delete %(name)s"),
         ngettext_lazy("%(count)d softphone will be deleted", "%(count)d softphones will be deleted", "count"),
         ngettext_lazy("Delete %(count)d softphone", "Delete %(count)d softphones", "count"),
+        lazy("Will be deleted"),
         lazy("deleted"),
+        lazy("Deleted already"),
         lazy("All of them are deleted already."),
         lazy("A deleted softphone can’t be brought back; a new one has another password."),
     ),
@@ -90,6 +105,8 @@ _TITLES = {
 #: How soon the page looks again, as htmx writes it. What waits for somebody's decision takes longer.
 _SOON, _LATER = "1500ms", "10s"
 _LOOKS = {"paused": _LATER, "held": _LATER}
+#: What somebody has to look at comes first.
+_ORDER = ("failed", "error", "waiting", "will_create", "will_do", "made", "cancelled", "exists", "skipped")
 _QUERY = ("show", "after", "before")
 
 
@@ -119,6 +136,7 @@ def _words(batch: Import) -> dict[str, Text]:
         "question": said.question % count,
         "button": _("Start") if batch.owned else said.button % count,
         "done": said.done,
+        "stay": _("They have been connected, or nobody can tell.") if undoes else "",
         "nothing": _("All of them have been connected, are gone, or can’t be seen: they are kept.") if undoes else said.nothing,
         "means": said.means,
     }
@@ -141,7 +159,7 @@ def context(batch: Import, query: QueryDict, *, now: datetime, form: StartForm |
         "asks_here": progress.offer is not None,
         "query": urlencode(asked),
     }
-    shown |= _question(batch, form) if is_checked else _after(batch, moves=moves)
+    shown |= _question(batch, form) if is_checked else _after(batch, progress, moves=moves)
     return shown | _rows(batch, asked, is_asked=not moves)
 
 
@@ -169,12 +187,13 @@ def _question(batch: Import, form: StartForm | None) -> dict:
     }
 
 
-def _after(batch: Import, *, moves: bool) -> dict:
+def _after(batch: Import, progress: imports.Progress, *, moves: bool) -> dict:
     """What can be done with an import that was started."""
     return {
         "upload": UploadForm(),
         "later": [] if moves else with_headlines(imports.following(batch)),
         "is_new": batch.kind == Kind.CREATE,
+        "missing": 0 if moves else progress.failed + progress.errors + progress.ended,
     }
 
 
@@ -188,7 +207,8 @@ def _rows(batch: Import, asked: dict[str, str], *, is_asked: bool) -> dict:
     if not total:
         return nothing
     tabs = _tabs(batch, counted)
-    show = asked.get("show", "") if asked.get("show") in {tab.show for tab in tabs} else "all"
+    show = asked.get("show") or ("failed" if counted["failed"] else "all")
+    show = show if show in {tab.show for tab in tabs} else "all"
     marks = {name: asked.get(name, "") for name in ("after", "before")}
     page, names = imports.rows(batch, show="" if show == "all" else show, **marks), _names(batch)
     for row in page.rows:
@@ -198,7 +218,7 @@ def _rows(batch: Import, asked: dict[str, str], *, is_asked: bool) -> dict:
 
 def _tabs(batch: Import, counted: dict[str, int]) -> list[Tab]:
     names = _names(batch)
-    tabs = [Tab(status, names[status], count) for status, count in counted.items() if count]
+    tabs = [Tab(status, names[status], counted[status]) for status in _ORDER if counted[status]]
     if batch.state == State.CHECKED and (count := batch.rows.filter(rank=1).count()):
         tabs.insert(bool(counted["error"]), Tab("notices", _("To look at"), count))
     return [Tab("all", _("All"), sum(counted.values())), *tabs]
@@ -206,6 +226,8 @@ def _tabs(batch: Import, counted: dict[str, int]) -> list[Tab]:
 
 def _names(batch: Import) -> dict[str, Text]:
     """What people call the statuses of rows of this kind."""
-    if batch.kind == Kind.CREATE:
-        return imports.STATUSES | {"made": _("Created")}
-    return imports.STATUSES | {"exists": _("Kept") if batch.parent_id else _("Nothing to do")}
+    said = _WORDS[Kind(batch.kind)]
+    undoes = batch.kind == Kind.DELETE and batch.parent_id
+    own = {"made": capfirst(said.done), "exists": _("Kept") if undoes else said.stays}
+    own |= {} if batch.is_file else {"error": _("Not possible")}
+    return imports.STATUSES | own | {"will_create": said.will, "will_do": said.will}

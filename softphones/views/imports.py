@@ -6,7 +6,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -111,11 +110,9 @@ def undo(request, slug, pk):
 
 @require_POST
 def mails(request, slug, pk):
-    found = _batch(request, slug, pk)
-    count = imports.send_setup_mails(batch=found, by=request.user, ip=audit.client_ip(request), now=timezone.now())
-    text = ngettext("%(count)d mail is on its way.", "%(count)d mails are on their way.", count)
-    messages.success(request, text % {"count": count})
-    return redirect("import", slug, pk)
+    """Whom it would mail, as an import of its own, which asks before it starts."""
+    mailed = imports.mail_setup(batch=_batch(request, slug, pk), by=request.user, now=timezone.now())
+    return redirect("import", slug, mailed.pk)
 
 
 @never_cache

@@ -6,11 +6,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from softphones import helpdesk, lights, listing, mail, mirror
+from softphones import helpdesk, imports, lights, listing, mail, mirror
 from softphones.access import LIST, account_for, has_role
 from softphones.bulk_forms import MOST
-from softphones.models import Change, Membership, SyncRun
+from softphones.models import Change, Import, Membership, SyncRun
 from softphones.staff_forms import ListForm
+from softphones.views.import_page import with_headlines
 from softphones.views.setup_page import as_of_now
 
 _COLUMNS = ("name", "number", "seen")
@@ -30,6 +31,7 @@ def home(request, slug):
         "charges": Change.objects.filter(account=account, state=Change.State.HELD, folded_into=None).count(),
         "unsent": mail.troubled(account, now=timezone.now()).filter(state="failed").count(),
     }
+    context |= _bulk(account) if context["manages"] else {"stopped": [], "under_way": []}
     return render(request, "staff/home.html", context)
 
 
@@ -69,6 +71,13 @@ def frame(request, account, part: str) -> dict:
     """What the frame of a staff page needs, and whether the visitor is an admin."""
     manages = has_role(request.user, account, Membership.Role.ADMIN)
     return {"account": account, "here": account.slug, "part": part, "manages": manages}
+
+
+def _bulk(account) -> dict:
+    """The bulk work that waits for an admin, and that goes by itself."""
+    found = with_headlines(imports.under_way(account))
+    stopped = [batch for batch in found if batch.state in (Import.State.CHECKED, Import.State.PAUSED)]
+    return {"stopped": stopped, "under_way": [batch for batch in found if batch not in stopped]}
 
 
 def _order(request) -> str:
