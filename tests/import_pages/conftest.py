@@ -6,10 +6,13 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from softphones.models import Import, SyncRun
-from tests.factories import make_owner
+from softphones import imports
+from softphones.models import Change, Import, Softphone, SyncRun
+from tests.factories import make_owner, make_softphone
 from tests.pages.conftest import undefined_variables_fail  # noqa: F401
 from tests.staffing import staff_browser
+
+BULK = "/acme/imports/"
 
 
 @pytest.fixture
@@ -40,11 +43,51 @@ def upload(admin) -> Callable[..., Import]:
     """Put this file into the form; returns the import that it led to."""
 
     def upload(file: str | bytes, name: str = "phones.csv", **more) -> Import:
-        response = admin.post("/acme/imports/", {"file": as_file(file, name)} | more)
+        response = admin.post(BULK, {"file": as_file(file, name)} | more)
         assert response.status_code == 302, response.content.decode()
         return Import.objects.get(pk=response["Location"].rstrip("/").rpartition("/")[2])
 
     return upload
+
+
+@pytest.fixture
+def started(admin, upload) -> Callable[..., Import]:
+    """An import of so many softphones that was started, and of which nothing is sent yet."""
+
+    def start(count: int = 3) -> Import:
+        batch = upload("name\n" + "".join(f"Phone {number}\n" for number in range(count)))
+        assert admin.post(f"{page_of(batch)}start/").status_code == 302
+        batch.refresh_from_db()
+        return batch
+
+    return start
+
+
+@pytest.fixture
+def act(account, admin) -> Callable[..., Import]:
+    """An act on so many softphones of people, checked; the first few are connected, and a few more belong to nobody."""
+
+    def act(kind: str, count: int, *, connected: int = 0, ownerless: int = 0) -> Import:
+        owners = [make_owner(account, f"{kind}{number}@acme.example") for number in range(count)] + [None] * ownerless
+        phones = [make_softphone(account, owner, registered=place < connected) for place, owner in enumerate(owners)]
+        return imports.act_on(account=account, softphones=phones, kind=kind, by=admin.user, now=timezone.now())
+
+    return act
+
+
+def ends(batch: Import, *, failed: int = 0) -> None:
+    """As if Audian had answered all of it: the first so many with an error, the others as asked."""
+    now = timezone.now()
+    wishes = list(Change.objects.filter(batch=batch.batch).order_by("pk"))
+    for number, wish in enumerate(wishes):
+        error = {"state": "failed", "error": "Audian refused the name."} if number < failed else {"state": "done"}
+        Change.objects.filter(pk=wish.pk).update(finished_at=now, **error)
+        if number >= failed:
+            Softphone.objects.filter(pk=wish.softphone_id).update(audian_id=f"{wish.pk:032x}")
+
+
+def page_of(batch: Import) -> str:
+    return f"{BULK}{batch.pk}/"
 
 
 def as_file(file: str | bytes, name: str = "phones.csv") -> SimpleUploadedFile:
