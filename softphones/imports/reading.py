@@ -5,12 +5,15 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
 from softphones import spreadsheets
-from softphones.imports import workbook
 from softphones.imports.columns import Problem, known, match
+
+if TYPE_CHECKING:
+    from softphones.imports.workbook import SheetRow
 
 MOST_BYTES = 2 * 1024 * 1024
 MOST_ROWS = 5000
@@ -141,7 +144,10 @@ def _lines(file: bytes, table: Table) -> Iterator[_Line]:
             yield line
 
 
-def _workbook(file: bytes, table: Table) -> Iterator[workbook.SheetRow]:
+def _workbook(file: bytes, table: Table) -> Iterator["SheetRow"]:
+    # Every process of the portal would load what reads workbooks, and hardly any ever opens one.
+    from softphones.imports import workbook
+
     try:
         yield from workbook.rows(file, lambda sentence: table.notices.append(Problem(1, None, sentence)))
     except workbook.NoWorkbook as error:
