@@ -136,7 +136,7 @@ def _words(batch: Import) -> dict[str, Text]:
         "question": said.question % count,
         "button": _("Start") if batch.owned else said.button % count,
         "done": said.done,
-        "stay": _("They have been connected, or nobody can tell.") if undoes else "",
+        "stay": _("What has been connected, or can’t be seen, is kept.") if undoes else "",
         "nothing": _("All of them have been connected, are gone, or can’t be seen: they are kept.") if undoes else said.nothing,
         "means": said.means,
     }
