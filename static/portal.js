@@ -163,7 +163,7 @@
   for (const end of ["pointerup", "pointercancel"])
     addEventListener(end, () => (pressedUntil = Date.now() + 100), true); // the click follows
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (Date.now() < pressedUntil && event.target.matches("[data-live]")) event.detail.shouldSwap = false;
+    if (Date.now() < pressedUntil && event.detail.requestConfig.elt.matches("[data-live]")) event.detail.shouldSwap = false;
   });
 
   const lookNow = () => { if (!document.hidden) for (const part of document.querySelectorAll("[data-live]")) htmx.trigger(part, "look"); };
