@@ -96,7 +96,9 @@ def cancel(request, slug, pk):
     found = _batch(request, slug, pk)
     if found.state != Import.State.CHECKED:
         return _do(request, slug, pk, imports.cancel)
-    imports.cancel(batch=found, by=request.user, now=timezone.now())
+    imports.cancel(batch=found, by=request.user, ip=audit.client_ip(request), now=timezone.now())
+    if Import.objects.filter(pk=pk).exists():  # somebody started it just before
+        return redirect("import", slug, pk)
     messages.success(request, _("%(name)s is dropped. Nothing was changed.") % {"name": found.name})
     return redirect("imports", slug)
 
