@@ -77,11 +77,11 @@ def with_words(softphones: QuerySet[Softphone], text: str) -> QuerySet[Softphone
     return softphones
 
 
-def people_with_words(people: QuerySet[Owner], text: str) -> QuerySet[Owner]:
-    """Those of these people for whom each word of `text` begins a word of their own; without a word in it nobody."""
+def people_with_words(account: Account, people: QuerySet[Owner], text: str) -> QuerySet[Owner]:
+    """Those of these people of the account for whom each word of `text` begins a word of their own; without a word nobody."""
     words = split(text)[:MOST_WORDS]
     for word in words:
-        people = people.filter(Exists(_beginning(word[:LONGEST]).filter(owner=OuterRef("pk"))))
+        people = people.filter(pk__in=_beginning(word[:LONGEST]).filter(account=account, owner__isnull=False).values("owner"))
     return people if words else people.none()
 
 

@@ -14,13 +14,18 @@ def people_without(*, account: Account, by: User, text: str = "") -> QuerySet[Ow
     Who has one is told as the check tells it: one that could not be made, or is just being deleted, does not count. Each
     person says `.is_oneself`: nobody gives a phone to themselves.
     """
-    wishes = Change.objects.filter(account=account)
-    never_made = wishes.filter(kind=Kind.CREATE, state=State.FAILED, softphone__audian_id=None).values("softphone")
-    ending = wishes.filter(kind=Kind.DELETE, state__in=Change.UNFINISHED).values("softphone")
-    owned = Softphone.objects.present().filter(owner=OuterRef("pk")).exclude(pk__in=never_made).exclude(pk__in=ending)
+    owned = Softphone.objects.present().filter(owner=OuterRef("pk")).exclude(pk__in=_that_do_not_count(account))
     people = Owner.objects.filter(~Exists(owned), account=account, enabled=True, gone_at=None)
     people = people.annotate(is_oneself=Case(When(_is(by), then=Value(True)), default=Value(False)))
-    return search.people_with_words(people, text) if text else people
+    return search.people_with_words(account, people, text) if text else people
+
+
+def _that_do_not_count(account: Account) -> list[int]:
+    # Their keys, and not a subquery: a database would look into it once for each person.
+    wishes = Change.objects.filter(account=account)
+    never_made = wishes.filter(kind=Kind.CREATE, state=State.FAILED, softphone__audian_id=None)
+    ending = wishes.filter(kind=Kind.DELETE, state__in=Change.UNFINISHED)
+    return [*never_made.values_list("softphone", flat=True), *ending.values_list("softphone", flat=True)]
 
 
 def _is(user: User) -> Q:
