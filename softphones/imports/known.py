@@ -51,7 +51,7 @@ def look(account: Account, by: User | None, *, emails: Iterable[str], owner_ids:
     """What there is in this account, as far as rows with these addresses (folded) and owner ids need it."""
     known = Known()
     known.is_mirrored = SyncRun.objects.filter(account=account, state__in=(SyncRun.State.COMPLETE, SyncRun.State.HELD)).exists()
-    _read_owners(known, account, set(emails) - {""}, set(owner_ids) - {""})
+    _read_owners(known, account, _sought(emails), _sought(owner_ids))
     if by is not None:
         _find_oneself(known, by)
     _read_phones(known, account)
@@ -110,6 +110,11 @@ def _read_phones(known: Known, account: Account) -> None:
             known.owned.add(owner)
         if number:
             known.numbers.setdefault(number, name)
+
+
+def _sought(values: Iterable[str]) -> set[str]:
+    """Those that somebody could have; a database refuses to look for a NUL."""
+    return {value for value in values if value and "\0" not in value}
 
 
 def _chunks(values: Iterable[str]) -> Iterator[list[str]]:

@@ -20,7 +20,7 @@ MOST_RATIO = 200  # a sheet of text is packed to a tenth or so
 RATIO_COUNTS_FROM = 1024 * 1024
 MOST_PARTS = 500
 MOST_LINES = 50_000
-MOST_CELLS = 300_000
+MOST_CELLS = 200_000
 MOST_TEXT = 8 * 1024 * 1024  # characters; one long text may stand in the archive once and count in every cell
 
 _ZEROS = re.compile(r"0{2,20}")

@@ -1,9 +1,11 @@
 """Hundreds of rows: the press returns after the first of them, a worker does the rest, and nothing is lost in between."""
 
+import random
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from celery import current_app
@@ -11,10 +13,11 @@ from django.db import connection
 from django.utils import timezone
 
 from softphones import changes, imports, tasks
-from softphones.models import AuditEvent, Change, Import, Message, Softphone
+from softphones.models import AuditEvent, Change, Import, Lease, Message, Softphone
 from tests.changes.test_killed import ROOT, environment
+from tests.changes.world import Crash
 from tests.factories import make_owner, make_softphone
-from tests.imports.conftest import again, verdicts, writes
+from tests.imports.conftest import again, softphones_of, table, verdicts, writes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROWS = 300
@@ -71,7 +74,7 @@ def test_a_wake_up_that_was_lost_is_made_up_for_by_the_sweep(check, start, woken
 
 def test_a_file_of_which_a_process_died_in_the_middle_is_complete_in_the_end(check, account, tmp_path):
     path = tmp_path / "phones.csv"
-    path.write_text("name\n" + "".join(f"Phone {number}\n" for number in range(1500)))
+    path.write_text("name\n" + "".join(f"Phone {number}\n" for number in range(1000)))
     command = [sys.executable, "manage.py", "import_softphones", str(path), "--enqueue", "--json"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60
@@ -84,7 +87,33 @@ def test_a_file_of_which_a_process_died_in_the_middle_is_complete_in_the_end(che
     imports.catch_up(account=account, now=timezone.now())
     batch = Import.objects.get()
     assert batch.state == State.STARTED
-    assert batch.rows.values("change").distinct().count() == Change.objects.count() == Softphone.objects.count() == 1500
+    assert batch.rows.values("change").distinct().count() == Change.objects.count() == Softphone.objects.count() == 1000
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_dies_or_fails_meanwhile_each_row_is_made_once_and_told_truly(check, start, sandbox, account, seed):
+    chance = random.Random(seed)
+    batch = start(check("name\n" + "".join(f"Phone {number}\n" for number in range(25))))
+
+    def die(name, change):
+        if chance.random() < 0.04:
+            raise Crash
+
+    for _worker in range(20):
+        for _fault in range(chance.randint(0, 2)):
+            sandbox.faults.add(chance.choice(["cut_after", "cut_before", "503", "html_502"]), path="/devices")
+        with suppress(Crash, SystemExit):
+            changes.drain(account=account, seconds=2, step=die)
+        Lease.objects.update(held_until=0)
+    sandbox.faults.clear()
+    until = time.monotonic() + 30
+    while progress(batch).waiting:
+        assert time.monotonic() < until, progress(batch).sentence
+        changes.drain(account=account, seconds=2)
+    assert (progress(batch).state, progress(batch).made) == ("finished", 25)
+    devices = {device["id"]: device["name"] for device in softphones_of(sandbox)}
+    assert len(devices) == 25
+    assert {line["device_id"]: line["name"] for line in table(imports.result_csv(batch))} == devices
 
 
 def test_two_workers_at_it_at_once_write_each_row_once(check, start):
