@@ -47,7 +47,7 @@ Look:
     result_csv(batch), marked_up_csv(batch) -> Iterator[str]: lines of the result file; the same columns before and after
     template_csv() -> Iterator[str];  columns() -> list[Column(name, required, explanation, example)];  LIMITS (sentence)
     newest(account, *, after="", before="", size=20) -> paging.Page of Import, under_way(account) and
-        following(batch) -> list[Import], what hangs on it: each with its numbers so far (`.made`, `.failed`)
+        following(batch) -> list[Import], what hangs on it: each with its numbers so far (`.made`, `.failed`, `.total`)
     handouts(*, batch, after="", before="") -> Handouts: a page for each person of what `batch` made, a print at a time
 """
 

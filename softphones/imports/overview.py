@@ -12,7 +12,7 @@ _FAILED = Q(change__state=Change.State.FAILED) | Q(message__state=Message.State.
 
 
 def newest(account: Account, *, after: str = "", before: str = "", size: int = 20) -> paging.Page:
-    """The account's bulk work, the newest first; each Import has its numbers so far: `.made` and `.failed`."""
+    """The account's bulk work, the newest first; each Import has its numbers so far: `.made` and `.failed` of `.total`."""
     found = Import.objects.filter(account=account).select_related("account", "asked_by")
     page = paging.page_by("created_at", found, descending=True, after=after, before=before, size=size)
     _count(page.rows)
@@ -41,3 +41,4 @@ def _count(batches: list[Import]) -> None:
     for batch in batches:
         numbers = found.get(batch.pk, {"made": 0, "failed": 0})
         batch.made, batch.failed = numbers["made"], numbers["failed"]
+        batch.total = batch.will - (batch.owned if batch.skip_owned else 0)

@@ -168,8 +168,8 @@ def lasts(seconds: int) -> str:
     if seconds < 8:
         return _("a few seconds")
     if seconds < 90:
-        tens = 5 * round(seconds / 5)
-        return ngettext("about %(count)d second", "about %(count)d seconds", tens) % {"count": tens}
+        rounded = 5 * round(seconds / 5)
+        return ngettext("about %(count)d second", "about %(count)d seconds", rounded) % {"count": rounded}
     minutes = round(seconds / 60)
     if minutes < 90:
         return ngettext("about %(count)d minute", "about %(count)d minutes", minutes) % {"count": minutes}

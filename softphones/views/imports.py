@@ -1,7 +1,9 @@
 """Bulk work: a spreadsheet to check, and one page for each import, from the check to the result."""
 
+from urllib.parse import urlsplit
+
 from django.contrib import messages
-from django.http import StreamingHttpResponse
+from django.http import QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.http import content_disposition_header
@@ -51,7 +53,8 @@ def template(request, slug):
 def batch(request, slug, pk):
     """One import: what it would do, how far it is, or what came of it. While it moves, the page asks again by itself."""
     found = _batch(request, slug, pk)
-    context = import_page.context(found, request.GET, now=timezone.now()) | frame(request, found.account, "imports")
+    query = _query_of_page(request) if request.htmx.target == "live" else request.GET
+    context = import_page.context(found, query, now=timezone.now()) | frame(request, found.account, "imports")
     if not request.htmx or request.htmx.history_restore_request:
         return render(request, "imports/page.html", context)
     if request.htmx.target == "rows":
@@ -129,6 +132,11 @@ def _batch(request, slug: str, pk: int) -> Import:
     """The import, if the visitor is an admin of its account. Raises as account_for does."""
     account = account_for(request, slug, MANAGE)
     return get_object_or_404(Import.objects.select_related("account", "asked_by", "parent"), account=account, pk=pk)
+
+
+def _query_of_page(request) -> QueryDict:
+    """What the address of the page asks for, in which a part looks again."""
+    return QueryDict(urlsplit(request.htmx.current_url_abs_path or "").query)
 
 
 def _do(request, slug, pk, act):

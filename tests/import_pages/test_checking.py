@@ -205,3 +205,17 @@ def test_an_address_that_two_people_share_is_decided_by_their_id(admin, upload, 
         assert owner.audian_id in words(response)
     mended = upload(f"name,owner_email,owner_id\nDesk,desk@acme.example,{two[1].audian_id}\n")
     assert (mended.errors, mended.rows.get().owner) == (0, two[1])
+
+
+def test_a_page_costs_the_same_for_few_rows_and_for_many(admin, upload, account, django_assert_max_num_queries):
+    def file(count: int) -> str:
+        owners = [make_owner(account, f"o{count}.{number}@acme.example") for number in range(count)]
+        return "name,owner_email\n" + "".join(f"Phone {count}.{each.pk},{each.email}\n" for each in owners)
+
+    few, many = upload(file(1)), upload(file(120))
+    admin.get(page_of(few))
+    for batch in (few, many):
+        with django_assert_max_num_queries(22):
+            admin.get(page_of(batch))
+        with django_assert_max_num_queries(15):
+            admin.get(BULK)

@@ -51,6 +51,8 @@ class TestTheQuestion:
         admin.post(f"{page_of(batch)}start/", {"skip_owned": "on"})
         assert [change.values["name"] for change in Change.objects.all()] == ["Lobby"]
         assert "Skipped 1" in words(soup(admin.get(f"{page_of(batch)}?show=all")).select_one(".kinds"))
+        ends(batch)
+        assert "1 of 1 done" in words(soup(admin.get(BULK)).select_one(".latest"))
 
     @pytest.mark.parametrize(("kind", "button"), [("delete", "Delete"), ("reset", "Reset"), ("disable", "Switch off")])
     def test_more_than_ten_that_cut_people_off_want_the_number_typed(self, admin, act, kind, button):
@@ -113,6 +115,14 @@ class TestTheProgress:
         assert "Finished: 2 done, 1 failed." in response["HX-Trigger"]
         assert not soup(response).select("#live[hx-get]"), "a finished one asks no more"
         assert soup(response).select("#rows")
+
+    def test_at_its_end_the_rows_are_shown_that_were_chosen_last(self, admin, started):
+        batch = started(3)
+        ends(batch, failed=1)
+        chosen = f"http://testserver{page_of(batch)}?show=made"
+        headers = HTMX | {"HX-Target": "live", "HX-Current-URL": chosen}
+        response = admin.get(f"{page_of(batch)}?shown=running", headers=headers)
+        assert words(soup(response).select_one(".kinds [aria-current]")) == "Created 2"
 
     def test_the_newest_failures_are_there_while_it_goes(self, admin, started):
         batch = started(3)
