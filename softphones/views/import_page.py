@@ -1,7 +1,7 @@
 """What the page of bulk work shows: its words for each kind, how far it is, and which of its rows."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.http import QueryDict
 from django.utils.functional import Promise
@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext, ngettext_lazy
 
-from softphones import imports
+from softphones import imports, leases
 from softphones.import_forms import StartForm, UploadForm
 from softphones.models import Import
+from softphones.tasks import SWEPT
 
 Kind, State = Import.Kind, Import.State
 Text = str | Promise
@@ -108,6 +109,8 @@ _LOOKS = {"paused": _LATER, "held": _LATER}
 #: What somebody has to look at comes first.
 _ORDER = ("failed", "error", "waiting", "will_create", "will_do", "made", "cancelled", "exists", "skipped")
 _QUERY = ("show", "after", "before")
+#: How long a worker may take to begin, and the seconds between its sweeps, which beat asks for every 30 seconds.
+BEGINS_WITHIN, SILENT_AFTER = timedelta(seconds=20), 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,7 @@ def context(batch: Import, query: QueryDict, *, now: datetime, form: StartForm |
         "is_checked": is_checked,
         "looks_every": _LOOKS.get(progress.state, _SOON) if moves else "",
         "left": "" if progress.seconds_left is None else lasts(progress.seconds_left),
+        "silent": progress.state == "running" and _is_silent(batch, progress, now),
         "asks_here": progress.offer is not None,
         "query": urlencode(asked),
     }
@@ -174,6 +178,14 @@ def lasts(seconds: int) -> str:
     if minutes < 90:
         return ngettext("about %(count)d minute", "about %(count)d minutes", minutes) % {"count": minutes}
     return _("about %(hours)d h %(minutes)d min") % {"hours": minutes // 60, "minutes": minutes % 60}
+
+
+def _is_silent(batch: Import, progress: imports.Progress, now: datetime) -> bool:
+    """Whether nothing of it moves, because no worker is there to move it."""
+    if progress.per_second or batch.started_at is None or now - batch.started_at < BEGINS_WITHIN:
+        return False
+    swept = leases.seconds_since(SWEPT)
+    return swept is None or swept > SILENT_AFTER
 
 
 def _question(batch: Import, form: StartForm | None) -> dict:

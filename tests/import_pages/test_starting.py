@@ -1,9 +1,12 @@
 """The one question before the start, and what the page shows while it goes."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
-from softphones.models import Change, Message, Pause, Softphone
+from softphones import tasks
+from softphones.models import Change, Import, Message, Pause, Softphone
 from tests.factories import make_softphone
 from tests.import_pages.conftest import BULK, ends, page_of
 from tests.pages.conftest import HTMX, soup, words
@@ -162,6 +165,14 @@ class TestTheProgress:
         response = admin.get(page_of(batch))
         assert "Waiting for Audian" in words(soup(response).select_one("#live"))
         assert "Audian does not answer. It goes on by itself." in words(soup(response).select_one("#live"))
+
+    def test_that_no_worker_is_there_is_said_so(self, admin, started):
+        batch = started(2)
+        assert "No worker" not in words(admin.get(page_of(batch))), "it may take a moment"
+        Import.objects.update(started_at=timezone.now() - timedelta(minutes=1))
+        assert "tell the operator of the portal that its worker does not run" in words(look(admin, batch, "running"))
+        tasks.sweep()
+        assert "No worker" not in words(look(admin, batch, "running"))
 
     def test_charges_are_asked_about_once_right_there(self, admin, started):
         batch = started(3)
