@@ -5,7 +5,7 @@ Audian or that a person has proven, never to one that somebody typed. Codes go o
 EMAIL_PER_MINUTE. Nothing in a mail tells us that it was read.
 """
 
-from softphones.mail.addresses import NoAddress, address_of, masked
+from softphones.mail.addresses import NoAddress, address_of, addresses_of, masked
 from softphones.mail.asking import ask, came_to_set_up, tell_admins, troubled, try_again
 from softphones.mail.pace import per_minute
 from softphones.mail.sending import Sent, send_due, send_for
@@ -14,6 +14,7 @@ __all__ = [
     "NoAddress",
     "Sent",
     "address_of",
+    "addresses_of",
     "ask",
     "came_to_set_up",
     "masked",
