@@ -136,3 +136,9 @@ def test_nobody_ticked_leads_back_to_the_search(admin, people):
 def test_helpdesk_makes_none(helpdesk, people):
     assert helpdesk.get(PEOPLE).status_code == 404
     assert helpdesk.post(PEOPLE, {"all": "1"}).status_code == 404
+
+
+def test_the_way_there_begins_where_one_softphone_is_made_and_where_there_is_none(admin, helpdesk, account, mirrored):
+    for address in ("/acme/softphones/new/", "/acme/softphones/", "/acme/imports/"):
+        assert soup(admin.get(address)).select(f"a[href='{PEOPLE}']"), address
+    assert not soup(helpdesk.get("/acme/softphones/")).select(f"a[href='{PEOPLE}']")
