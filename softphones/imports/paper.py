@@ -43,16 +43,8 @@ def handouts(*, batch: Import, after: str = "", before: str = "") -> Handouts:
     phones = _made(batch)
     people = Owner.objects.filter(account=batch.account_id, pk__in=phones.filter(owner__isnull=False).values("owner"))
     marks = {"after": after, "before": before}
-    page = page_by_name(people.select_related("account", "user"), **marks, size=IN_ONE_PRINT)
-    theirs = defaultdict(list)
-    for phone in phones.filter(owner__in=page.rows).select_related("account").defer("password").order_by("name", "id"):
-        theirs[phone.owner_id].append(phone)
-    pages, left_out = [], []
-    for person in page.rows:
-        try:
-            pages.append(_handout(person, theirs[person.pk]))
-        except mail.NoAddress as reason:
-            left_out.append((person, str(reason)))
+    page = page_by_name(people, **marks, size=IN_ONE_PRINT)
+    pages, left_out = _told_apart(page.rows, phones)
     of_nobody = phones.filter(owner=None).count()
     return Handouts(pages, left_out, people.count(), of_nobody, next=page.next, previous=page.previous)
 
@@ -63,16 +55,18 @@ def _made(batch: Import) -> QuerySet[Softphone]:
     return Softphone.objects.present().filter(account=batch.account_id, pk__in=rows.values("softphone"))
 
 
-def _handout(person: Owner, phones: list[Softphone]) -> Handout:
-    """Raises NoAddress if this person can set up none of these softphones."""
-    works, refusals = [], []
-    for phone in phones:
-        phone.owner = person
-        try:
-            email = mail.address_of(person, softphone=phone)
-            works.append(phone)
-        except mail.NoAddress as reason:
-            refusals.append(reason)
-    if not works:
-        raise refusals[0]
-    return Handout(person, works, email)
+def _told_apart(people: list[Owner], phones: QuerySet[Softphone]) -> tuple[list[Handout], list[tuple[Owner, str]]]:
+    """The pages of those who can set up at least one of these softphones, and why the others can't."""
+    found = phones.filter(owner__in=people).select_related("account", "owner__account", "owner__user").defer("password")
+    theirs = defaultdict(list)
+    for phone in found.order_by("name", "id"):
+        theirs[phone.owner_id].append(phone)
+    emails = mail.addresses_of([phone for each in theirs.values() for phone in each])
+    pages, left_out = [], []
+    for person in (each for each in people if each.pk in theirs):  # the others' went a moment ago
+        works = [phone for phone in theirs[person.pk] if isinstance(emails[phone.pk], str)]
+        if works:
+            pages.append(Handout(person, works, emails[works[0].pk]))
+        else:
+            left_out.append((person, str(emails[theirs[person.pk][0].pk])))
+    return pages, left_out

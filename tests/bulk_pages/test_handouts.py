@@ -152,6 +152,15 @@ def test_one_print_is_a_hundred_people_and_the_next_follows(admin, account, made
     assert soup(then).select_one("a[rel=prev]")
 
 
+def test_a_print_for_many_costs_as_many_queries_as_one_for_few(admin, account, made, django_assert_num_queries):
+    people = [make_owner(account, f"p{number}@acme.example", name=f"P{number}") for number in range(20)]
+    few = made("name,owner_email\nA,p0@acme.example\n")
+    many = made("name,owner_email\n" + "".join(f"B,{person.email}\n" for person in people))
+    for batch, number in ((few, 1), (many, 20)):
+        with django_assert_num_queries(19):
+            assert len(sheets(handouts(admin, batch))) == number
+
+
 def test_before_anything_is_made_the_page_says_so(admin, account, ann):
     batch = imports.from_people(account=account, owners=Owner.objects.all(), by=admin.user, now=timezone.now())
     assert "No hand-outs yet" in words(handouts(admin, batch))
