@@ -9,7 +9,7 @@ from django.utils import timezone
 from softphones import imports
 from softphones.models import Change, Import, Softphone, SyncRun
 from tests.factories import make_owner, make_softphone
-from tests.pages.conftest import undefined_variables_fail  # noqa: F401
+from tests.pages.conftest import soup, undefined_variables_fail, words  # noqa: F401
 from tests.staffing import staff_browser
 
 BULK = "/acme/imports/"
@@ -84,6 +84,14 @@ def ends(batch: Import, *, failed: int = 0) -> None:
         Change.objects.filter(pk=wish.pk).update(finished_at=now, **error)
         if number >= failed:
             Softphone.objects.filter(pk=wish.softphone_id).update(audian_id=f"{wish.pk:032x}")
+
+
+def press(client, response, button: str, **fields):
+    """Press the button with these words on the page, with what its form holds and these fields; returns where that leads."""
+    [found] = [each for each in soup(response).select("form button") if words(each) == button]
+    form = found.find_parent("form")
+    held = {field["name"]: field.get("value", "") for field in form.select("input[type=hidden]")}
+    return client.post(form["action"], held | fields, follow=True)
 
 
 def page_of(batch: Import) -> str:

@@ -8,7 +8,7 @@ import pytest
 from softphones import imports
 from softphones.models import Change, Import, Softphone
 from tests.factories import make_owner, make_softphone
-from tests.import_pages.conftest import BULK, as_file, page_of
+from tests.import_pages.conftest import BULK, as_file, page_of, press
 from tests.pages.conftest import HTMX, soup, words
 from tests.staffing import staff_browser
 
@@ -192,7 +192,7 @@ class TestMending:
 
     def test_what_is_not_wanted_is_dropped(self, admin, upload):
         batch = upload("name\nLobby\n")
-        response = admin.post(f"{page_of(batch)}cancel/", follow=True)
+        response = press(admin, admin.get(page_of(batch)), "Drop this")
         assert "phones.csv is dropped. Nothing was changed." in words(response)
         assert not Import.objects.exists()
 

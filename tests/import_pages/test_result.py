@@ -11,7 +11,7 @@ from django.utils import timezone
 from softphones import imports, mail
 from softphones.models import Import, Message, Softphone
 from tests.factories import make_owner
-from tests.import_pages.conftest import as_file, page_of
+from tests.import_pages.conftest import as_file, page_of, press
 from tests.imports.conftest import account, sandbox, send, short_limits, softphones_of  # noqa: F401
 from tests.pages.conftest import soup, words
 
@@ -76,12 +76,12 @@ def test_the_result_imported_again_does_only_what_is_missing(admin, finished, up
 
 
 def test_people_are_mailed_their_set_up_page_on_demand_and_once(admin, finished):
-    response = admin.post(f"{page_of(finished)}mails/", follow=True)
+    response = press(admin, admin.get(page_of(finished)), "Mail people their set-up page")
     assert "1 mail will be sent" in words(response)
     assert "The softphone belongs to nobody." in words(response)
     asks = Import.objects.get(kind="send_links")
     assert not Message.objects.filter(kind="softphone_ready").exists(), "nothing goes before somebody says so"
-    admin.post(f"{page_of(asks)}start/", {"skip_errors": "on"})
+    press(admin, response, "Send 1 mail", skip_errors="on")
     mail.send_due(timezone.now())
     [sent] = [each for each in outbox.outbox if each.to == ["alice@acme.example"]]
     assert "ready" in sent.subject
@@ -94,7 +94,7 @@ def test_people_are_mailed_their_set_up_page_on_demand_and_once(admin, finished)
 
 def test_undoing_says_first_what_goes_and_what_is_kept(admin, finished, sandbox, send):  # noqa: F811
     sandbox.register(Softphone.objects.get(name="Alice - softphone").audian_id)
-    response = admin.post(f"{page_of(finished)}undo/", follow=True)
+    response = press(admin, admin.get(page_of(finished)), "Undo …")
     page = soup(response)
     assert words(page.h1) == "Undo: phones.csv"
     assert "1 softphone will be deleted" in words(page)
@@ -102,9 +102,8 @@ def test_undoing_says_first_what_goes_and_what_is_kept(admin, finished, sandbox,
         page
     )
     assert "Kept It has been connected: it is kept." in words(page)
-    undo = Import.objects.get(kind="delete")
     assert page.select_one(f".head a[href='{page_of(finished)}']")
-    admin.post(f"{page_of(undo)}start/")
+    press(admin, response, "Delete 1 softphone")
     send()
     assert [phone.name for phone in Softphone.objects.present().exclude(audian_id=None)] == ["Alice - softphone"]
     made = words(soup(admin.get(f"{page_of(finished)}?show=made")).select_one("#rows"))

@@ -8,7 +8,7 @@ from django.utils import timezone
 from softphones import tasks
 from softphones.models import Change, Import, Message, Pause, Softphone
 from tests.factories import make_softphone
-from tests.import_pages.conftest import BULK, ends, page_of
+from tests.import_pages.conftest import BULK, ends, page_of, press
 from tests.pages.conftest import HTMX, soup, words
 
 pytestmark = pytest.mark.django_db
@@ -141,20 +141,18 @@ class TestTheProgress:
         assert len(page.select("#rows tbody tr")) == 3
         assert page.select_one("#rows[hx-get*='show=all']"), "they move as well"
 
-    def test_it_pauses_and_goes_on(self, admin, started, account):
+    def test_it_pauses_and_goes_on(self, admin, started):
         batch = started(2)
-        response = admin.post(f"{page_of(batch)}pause/", follow=True)
+        response = press(admin, admin.get(page_of(batch)), "Pause")
         assert "Nothing more is sent until somebody lets it go on." in words(response)
-        assert soup(response).select("form[action$='/resume/']")
-        response = admin.post(f"{page_of(batch)}resume/", follow=True)
-        assert soup(response).select("form[action$='/pause/']")
+        response = press(admin, response, "Go on")
+        assert "Under way" in words(soup(response).select_one("#live"))
 
     def test_the_rest_is_cancelled_after_one_more_press(self, admin, started):
         batch = started(3)
         page = soup(admin.get(page_of(batch)))
-        sure = page.select_one("details.sure")
-        assert "What is done stays" in words(sure)
-        response = admin.post(sure.form["action"], follow=True)
+        assert "What is done stays" in words(page.select_one("details.sure"))
+        response = press(admin, admin.get(page_of(batch)), "Cancel the rest")
         assert "The rest was cancelled" in words(response)
         assert facts(response)["not done"] == "3"
 
@@ -183,18 +181,15 @@ class TestTheProgress:
         assert "Audian asks to accept charges" in words(page.select_one("#live"))
         assert "and 2 more of the same list" in words(page.select_one(".offer"))
         assert not page.select("#trouble a"), "and nowhere else on the page"
-        form = page.select_one("form[action$='/accept/']")
-        fields = {field["name"]: field["value"] for field in form.select("input[name]")}
-        response = admin.post(form["action"], fields, follow=True)
+        response = press(admin, response, "Accept the charges")
         assert response.redirect_chain[-1][0] == page_of(batch)
         assert not Change.objects.filter(state="held").exists()
 
     def test_declined_charges_lead_back_to_the_import_too(self, admin, started):
         batch = started(3)
         Change.objects.filter(pk=Change.objects.first().pk).update(state="held", quote=QUOTE)
-        form = soup(admin.get(page_of(batch))).select_one("form[action$='/decline/']")
-        fields = {field["name"]: field["value"] for field in form.select("input[name]")}
-        assert admin.post(form["action"], fields)["Location"] == page_of(batch)
+        response = press(admin, admin.get(page_of(batch)), "Decline")
+        assert response.redirect_chain[-1][0] == page_of(batch)
 
     @pytest.mark.parametrize("back", ["", "x", "//evil.example", "٣"])
     def test_a_decision_leads_nowhere_else(self, admin, started, back):
