@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from softphones import mail
 from softphones.models import Change, Import, ImportRow, Message
+from softphones.pacing import Urgency
 
 Kind = Import.Kind
 
@@ -14,7 +15,6 @@ Kind = Import.Kind
 CALLS = {Kind.CREATE: 1, Kind.DELETE: 1, Kind.ENABLE: 2, Kind.DISABLE: 2, Kind.RESET: 2, Kind.SEND_LINKS: 0}
 CUTS_OFF = (Kind.DISABLE, Kind.RESET, Kind.DELETE)
 TYPED_ABOVE = 10
-BULK_SHARE = 0.7  # of a full bucket; the rest is left to people (pacing.Urgency.BULK)
 CALL_SECONDS = 0.3  # that a call takes, about
 
 
@@ -60,7 +60,7 @@ def summary(batch: Import) -> Summary:
 
 def seconds_for(calls: int, ahead: int = 0) -> int:
     """How long so many calls take from a full bucket, when `ahead` others go first."""
-    rate, burst = settings.API_TOKENS_PER_SECOND, settings.API_BUCKET_SIZE * BULK_SHARE
+    rate, burst = settings.API_TOKENS_PER_SECOND, settings.API_BUCKET_SIZE * (1 - Urgency.BULK.leaves)
     paced = max(0.0, calls + ahead - burst) / rate if _is_paced() else 0.0
     side_by_side = CALL_SECONDS * (calls + ahead) / settings.DRAIN_BULK_WIDTH
     return round(max(paced, side_by_side) + 0.5)

@@ -102,9 +102,7 @@ def _filled(sheet) -> Iterator[tuple[int, tuple]]:
     for number, cells in enumerate(sheet.iter_rows(max_col=MOST_COLUMNS + 1), 1):
         size += sum(cell is not EMPTY_CELL for cell in cells)
         if number > MOST_LINES or size > MOST_CELLS:
-            raise NoWorkbook(
-                _("The sheet has far too many rows or cells. Delete the empty ones, and what is not needed.")
-            )
+            raise NoWorkbook(_("The sheet has far too many rows or cells. Delete the empty ones, and what is not needed."))
         if cells is previous:
             continue  # the stand-in for a row that is not there
         previous = cells
