@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from softphones import mail
 from softphones.imports.statuses import with_status
-from softphones.models import Change, Import, Owner, Softphone
+from softphones.models import Import, Owner, Softphone
 from softphones.paging import page_by_name
 
 IN_ONE_PRINT = 100
@@ -51,7 +51,7 @@ def handouts(*, batch: Import, after: str = "", before: str = "") -> Handouts:
 
 def _made(batch: Import) -> QuerySet[Softphone]:
     """What this import has made and still is there."""
-    rows = with_status(batch).filter(status="made", change__kind=Change.Kind.CREATE)
+    rows = with_status(batch).filter(status="made")
     return Softphone.objects.present().filter(account=batch.account_id, pk__in=rows.values("softphone"))
 
 
