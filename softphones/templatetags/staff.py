@@ -33,8 +33,8 @@ def staff_parts(context, account):
 @register.inclusion_tag("staff/trouble.html", takes_context=True)
 def staff_trouble(context, account):
     """What keeps this account's wishes or its mirror back just now, if anything does."""
-    told = {"told": context.get("part") == "home", "asks_here": context.get("asks_here", False)}
-    return {"account": account, "trouble": listing.trouble(account)} | told
+    told = {name: context.get(name, False) for name in ("asks_here", "waits_here")}
+    return {"account": account, "trouble": listing.trouble(account), "told": context.get("part") == "home"} | told
 
 
 def _address(name: str, slug: str) -> str:

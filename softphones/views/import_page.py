@@ -161,6 +161,7 @@ def context(batch: Import, query: QueryDict, *, now: datetime, form: StartForm |
         "left": "" if progress.seconds_left is None else lasts(progress.seconds_left),
         "silent": progress.state == "running" and _is_silent(batch, progress, now),
         "asks_here": progress.offer is not None,
+        "waits_here": progress.state == "stopped",
         "query": urlencode(asked),
     }
     shown |= _question(batch, form) if is_checked else _after(batch, progress, moves=moves)

@@ -163,6 +163,7 @@ class TestTheProgress:
         response = admin.get(page_of(batch))
         assert "Waiting for Audian" in words(soup(response).select_one("#live"))
         assert "Audian does not answer. It goes on by itself." in words(soup(response).select_one("#live"))
+        assert words(response).count("Audian does not answer.") == 1, "what moves says it, and nothing that stays"
 
     def test_that_no_worker_is_there_is_said_so(self, admin, started):
         batch = started(2)
