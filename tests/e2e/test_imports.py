@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from softphones import changes, imports
 from softphones.models import Change, Import, Softphone
+from tests.e2e.test_behaviour import TOO_SMALL
 from tests.factories import make_owner, make_softphone, make_user
 from tests.staffing import signed_in_as_staff
 
@@ -47,6 +48,11 @@ def dirty(portal) -> str:
 def looks_right(admin):
     admin.is_accessible()
     admin.fits()
+    assert admin.page.evaluate(TOO_SMALL) == []
+    usual = admin.page.viewport_size
+    admin.page.set_viewport_size({"width": 320, "height": 256})  # 1280 px at 400 %
+    admin.fits()
+    admin.page.set_viewport_size(usual)
 
 
 def test_a_dirty_file_is_mended_from_its_marked_up_copy_and_finishes(admin, portal, tmp_path):
