@@ -1,4 +1,4 @@
-"""One measurement in a process of its own: `python -m benchmarks.measure bare|mirror|drain`. Prints one JSON object."""
+"""One measurement in a process of its own: `python -m benchmarks.measure bare|mirror|drain|presses`. Prints one JSON object."""
 
 import json
 import re
@@ -93,6 +93,36 @@ def drain() -> dict:
     return {"seconds": seconds, "wishes": 2 * len(phones), "done": done, "calls": calls.total(), "refused": calls["429"]}
 
 
+def presses() -> dict:
+    """Check the largest file, start it and cancel it; nothing is sent. Seconds until each call of the room returns."""
+    from django.utils import timezone
+
+    from softphones import imports
+    from softphones.configuration import account_from_environment
+    from softphones.imports.reading import MOST_ROWS
+    from softphones.models import Owner
+
+    account = account_from_environment()
+    emails = [f"person{number}@example.com" for number in range(MOST_ROWS)]
+    owners = [Owner(account=account, audian_id=f"{n:032x}", email=mail, email_folded=mail) for n, mail in enumerate(emails)]
+    Owner.objects.bulk_create(owners, batch_size=1000)
+    rows = "".join(f"Phone {number},{mail},{10_000 + number},password-{number}\n" for number, mail in enumerate(emails))
+    file = f"name,owner_email,extension,sip_password\n{rows}".encode()
+    asked, seconds = {"by": None, "now": timezone.now()}, {}
+
+    def timed(what, press):
+        begun = time.perf_counter()
+        batch = press()
+        seconds[what] = time.perf_counter() - begun
+        return batch
+
+    batch = timed("check", lambda: imports.check(file=file, name="phones.csv", account=account, **asked))
+    batch = timed("start", lambda: imports.start(batch=batch, **asked))
+    imports.go_on(batch=batch, now=asked["now"])
+    timed("cancel", lambda: imports.cancel(batch=batch, **asked))
+    return {"rows": batch.will} | seconds
+
+
 def _calls(url: str) -> Counter:
     """The calls that the sandbox counted, by status."""
     return Counter(requests.get(url.removesuffix("/v2") + "/sandbox", timeout=5).json()["calls_by_status"])
@@ -106,5 +136,5 @@ def peak_megabytes() -> float:
 
 if __name__ == "__main__":
     django.setup()
-    measured = {"bare": bare, "mirror": mirror, "drain": drain}[sys.argv[1]]()
+    measured = {"bare": bare, "mirror": mirror, "drain": drain, "presses": presses}[sys.argv[1]]()
     print(json.dumps(measured | {"peak": peak_megabytes()}))

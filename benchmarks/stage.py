@@ -33,8 +33,11 @@ class Stage:
 
 
 @contextmanager
-def stage(*, devices: int, latency_ms: int = 0, rate_limit: bool = False) -> Iterator[Stage]:
-    """A sandbox and an empty portal, both gone afterwards; with `rate_limit` the documented buckets and our own pacing."""
+def stage(*, devices: int, latency_ms: int = 0, rate_limit: bool = False, database: str = "") -> Iterator[Stage]:
+    """A sandbox and an empty portal, both gone afterwards; with `rate_limit` the documented buckets and our own pacing.
+
+    `database` is the address of an empty one; without it, an SQLite file that goes too.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="softphone-portal-benchmark-") as folder,
         _sandbox(devices, latency_ms, rate_limit) as told,
@@ -53,6 +56,8 @@ def stage(*, devices: int, latency_ms: int = 0, rate_limit: bool = False) -> Ite
             "AUDIAN_ACCOUNT_ID": told["account_id"],
             "AUDIAN_API_KEY": told["api_key"],
         }
+        if database:
+            environment["DATABASE_URL"] = database
         if not rate_limit:
             environment["API_BUCKET_SIZE"] = "0"
         migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from softphones.clock import seconds_sql
+from softphones import leases
 from softphones.models import Account, SyncRun
 from softphones.tasks import SWEPT
 
@@ -40,7 +40,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        mirror_age, sweep_age = _mirror_age(), _sweep_age()
+        mirror_age, sweep_age = _mirror_age(), leases.seconds_since(SWEPT)
     except (DatabaseError, InterfaceError):
         return JsonResponse({"status": "down", "database": "unusable"}, status=503)
     broker = _broker_answers()
@@ -66,14 +66,6 @@ def _mirror_age() -> timedelta | None:
     if not last or None in last:
         return None
     return timezone.now() - min(last)
-
-
-def _sweep_age() -> float | None:
-    """How many seconds ago a worker last swept; None if none ever did."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {seconds_sql()} - held_until FROM softphones_lease WHERE name = %s", [SWEPT])  # noqa: S608
-        row = cursor.fetchone()
-    return row and row[0]
 
 
 def _broker_answers() -> bool:

@@ -123,6 +123,11 @@ LOGIN_REDIRECT_URL = "softphones"
 LOGOUT_REDIRECT_URL = "account_login"
 
 # --- Web security
+FILE_UPLOAD_HANDLERS = [
+    "portal.uploads.RefuseHuge",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _served_on_tls
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

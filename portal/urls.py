@@ -3,6 +3,8 @@ from django.urls import include, path
 from portal import health
 from softphones.views import demo
 
+handler400 = "portal.uploads.bad_request"
+
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -28,7 +28,7 @@ class Urgency(Enum):
 
     PERSON = (0.1, 20.0, 0.0)
     LIGHT = (0.0, 0.0, 0.0)
-    BULK = (0.3, 1.0, 120.0)
+    BULK = (0.2, 1.0, 120.0)
 
     def __init__(self, leaves: float, ahead: float, patience: float) -> None:
         self.leaves, self.ahead, self.patience = leaves, ahead, patience

@@ -77,6 +77,14 @@ def with_words(softphones: QuerySet[Softphone], text: str) -> QuerySet[Softphone
     return softphones
 
 
+def people_with_words(account: Account, people: QuerySet[Owner], text: str) -> QuerySet[Owner]:
+    """Those of these people of the account for whom each word of `text` begins a word of their own; without a word nobody."""
+    words = split(text)[:MOST_WORDS]
+    for word in words:
+        people = people.filter(pk__in=_beginning(word[:LONGEST]).filter(account=account, owner__isnull=False).values("owner"))
+    return people if words else people.none()
+
+
 def _rarest(account: Account, words: list[str]) -> str:
     """The word to begin with: the one with the fewest entries, as far as it is worth counting them; the longest of several."""
     if len(words) == 1:

@@ -1,5 +1,7 @@
 """What an app has to be told about one phone, put together from its row and its account's."""
 
+from dataclasses import replace
+
 from django.db.models import QuerySet
 
 from softphones.clients import SipSettings
@@ -29,6 +31,11 @@ def settings_for(softphone: Softphone) -> SipSettings:
 
     Reads `account` and `owner`: fetch them along (`select_related`) where many phones are shown.
     """
+    return replace(settings_without_password(softphone), password=password_of(softphone))
+
+
+def settings_without_password(softphone: Softphone) -> SipSettings:
+    """The same with `password` None, for what never holds it: it is not even read."""
     account, owner = softphone.account, softphone.owner
     return SipSettings(
         server=account.sip_server,
@@ -36,7 +43,7 @@ def settings_for(softphone: Softphone) -> SipSettings:
         tls_port=account.sip_tls_port,
         realm=softphone.sip_realm,
         username=softphone.sip_username,
-        password=password_of(softphone),
+        password=None,
         display_name=softphone.caller_id_name or (owner.name if owner else "") or softphone.name,
         number=softphone.number,
         transport=account.transport,

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from softphones import changes, imports, leases, limits, mail, mirror, people
 from softphones.configuration import at_start
-from softphones.models import Account, Import
+from softphones.models import Account
 from softphones.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -46,11 +46,11 @@ def push_changes(*, account_id: int, **kwargs) -> None:
 
 
 @shared_task
-def go_on_with_import(*, import_id: int, **kwargs) -> None:
-    """Write the acts of bulk work into the outbox, as far as its start left them for later."""
-    batch = Import.objects.select_related("account", "asked_by").filter(pk=import_id).first()
-    if batch:
-        imports.go_on(batch=batch, now=timezone.now())
+def go_on_with_imports(*, account_id: int, **kwargs) -> None:
+    """Write what a press left for later of an account's bulk work, for a while; then let others have their turn."""
+    account = Account.objects.filter(pk=account_id).first()
+    if account and imports.go_on_for(account=account, now=timezone.now(), seconds=settings.DRAIN_SECONDS):
+        wake(go_on_with_imports, account_id=account_id)
 
 
 @shared_task
@@ -76,6 +76,8 @@ def _send() -> None:
 
 def _settle() -> None:
     imports.settle(now=timezone.now())
+    for account_id in set(imports.unwritten().values_list("account", flat=True)):
+        wake(go_on_with_imports, account_id=account_id)
 
 
 def _push_due() -> None:

@@ -1,11 +1,14 @@
 from django.urls import path
 
 from softphones.views import (
+    bulk,
     changes,
     charges,
+    handouts,
     helpdesk,
     history,
     hooks,
+    imports,
     leavers,
     mails,
     me,
@@ -84,5 +87,19 @@ urlpatterns = [
     path("<slug:slug>/softphones/new/", softphones.create, name="softphone_create"),
     path("<slug:slug>/softphones/<int:pk>/edit/", softphones.edit, name="softphone_edit"),
     path("<slug:slug>/softphones/<int:pk>/delete/", softphones.delete, name="softphone_delete"),
+    # Bulk
+    path("<slug:slug>/imports/", imports.listed, name="imports"),
+    path("<slug:slug>/imports/people/", bulk.from_people, name="from_people"),
+    path("<slug:slug>/imports/template/", imports.template, name="import_template"),
+    path("<slug:slug>/imports/<int:pk>/", imports.batch, name="import"),
+    path("<slug:slug>/imports/<int:pk>/start/", imports.start, name="import_start"),
+    path("<slug:slug>/imports/<int:pk>/pause/", imports.pause, name="import_pause"),
+    path("<slug:slug>/imports/<int:pk>/resume/", imports.resume, name="import_resume"),
+    path("<slug:slug>/imports/<int:pk>/cancel/", imports.cancel, name="import_cancel"),
+    path("<slug:slug>/imports/<int:pk>/undo/", imports.undo, name="import_undo"),
+    path("<slug:slug>/imports/<int:pk>/mails/", imports.mails, name="import_mails"),
+    path("<slug:slug>/imports/<int:pk>/csv/", imports.result, name="import_csv"),
+    path("<slug:slug>/imports/<int:pk>/handouts/", handouts.handouts, name="import_handouts"),
+    path("<slug:slug>/softphones/selected/", bulk.selected, name="bulk"),
     path("<slug:slug>/", staff.home, name="staff_home"),
 ]

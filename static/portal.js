@@ -163,7 +163,7 @@
   for (const end of ["pointerup", "pointercancel"])
     addEventListener(end, () => (pressedUntil = Date.now() + 100), true); // the click follows
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (Date.now() < pressedUntil && event.target.matches("[data-live]")) event.detail.shouldSwap = false;
+    if (Date.now() < pressedUntil && event.detail.requestConfig.elt.matches("[data-live]")) event.detail.shouldSwap = false;
   });
 
   const lookNow = () => { if (!document.hidden) for (const part of document.querySelectorAll("[data-live]")) htmx.trigger(part, "look"); };
@@ -216,7 +216,74 @@
     for (const note of document.querySelectorAll("[data-passkey-failed]")) note.hidden = false;
   });
 
-  function fresh(root) { showTimes(root); showTicks(document); watchLapsing(root); }
+  /* Choosing rows: what is ticked stays so over pages and searches, until it is used or let go. After Back it is there again. */
+  const choices = new Map();
+  const cameBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+  function choiceIn(form) {
+    const list = form.dataset.choose;
+    if (!choices.has(list)) {
+      const kept = remembered("chosen:" + list);
+      choices.set(list, new Set(kept && (!kept.used || cameBack) ? kept.keys : []));
+    }
+    return choices.get(list);
+  }
+  const keepChoice = (form, used) => remember("chosen:" + form.dataset.choose, { keys: [...choiceIn(form)], used });
+  const picksOf = (form) => [...form.querySelectorAll("[data-pick]")];
+  function showChoice(form) {
+    const keys = choiceIn(form), picks = picksOf(form);
+    const all = form.querySelector("[data-pick-all]"), page = form.querySelector("[data-pick-page]");
+    for (const box of picks) box.checked = all?.checked || keys.has(box.value);
+    const here = picks.filter((box) => box.checked).length;
+    page.checked = here > 0 && here === picks.length;
+    page.indeterminate = here > 0 && here < picks.length;
+    const elsewhere = [...keys].filter((key) => !picks.some((box) => box.value === key));
+    form.querySelector("[data-elsewhere]").value = elsewhere.join(",");
+    const count = form.querySelector("[data-chosen]");
+    const found = form.querySelector("[data-found]")?.dataset.found;
+    const say = all?.checked && !found ? count.dataset.all : elsewhere.length ? count.dataset.more : count.dataset.some;
+    count.textContent = say.replace("{count}", all?.checked ? found : keys.size).replace("{elsewhere}", elsewhere.length);
+    form.classList.toggle("some", all?.checked || keys.size > 0);
+  }
+  function letGo(form) {
+    choiceIn(form).clear();
+    for (const box of form.querySelectorAll("[data-pick-all]")) box.checked = false;
+    keepChoice(form, false);
+    showChoice(form);
+  }
+  let lastPick = null;
+  document.addEventListener("click", (event) => {
+    const box = event.target.closest?.("[data-pick]");
+    if (box) {
+      const picks = picksOf(box.form), [from, to] = [picks.indexOf(lastPick), picks.indexOf(box)].sort((a, b) => a - b);
+      if (event.shiftKey && from >= 0) for (const each of picks.slice(from, to + 1)) each.checked = box.checked;
+      lastPick = box;
+    }
+    const none = event.target.closest?.("[data-pick-none]");
+    if (none) { letGo(none.form); picksOf(none.form)[0]?.focus(); }
+    if (event.target.closest?.("[data-print]")) print();
+  });
+  document.addEventListener("change", (event) => {
+    const box = event.target, form = box.closest?.("form[data-choose]");
+    if (!form) return;
+    const keys = choiceIn(form), all = form.querySelector("[data-pick-all]");
+    if (box === all) keys.clear();
+    else {
+      if (box.matches("[data-pick-page]")) for (const each of picksOf(form)) each.checked = box.checked;
+      if (all) all.checked = false;
+      for (const each of picksOf(form)) each.checked ? keys.add(each.value) : keys.delete(each.value);
+    }
+    keepChoice(form, false);
+    showChoice(form);
+  });
+  document.addEventListener("keydown", (event) => {
+    const form = event.target.closest?.("form[data-choose]");
+    if (!form || event.isComposing) return;
+    if (event.key === "Escape" && form.matches(".some")) { letGo(form); say(words.sayLetGo); }
+    if (event.key === "Enter" && event.target.matches("input")) { event.preventDefault(); form.querySelector(".chosen-acts button")?.focus(); }
+  });
+  document.addEventListener("submit", (event) => { if (event.target.matches("form[data-choose]")) keepChoice(event.target, true); });
+
+  function fresh(root) { showTimes(root); showTicks(document); watchLapsing(root); for (const form of document.querySelectorAll("form[data-choose]")) showChoice(form); }
   document.addEventListener("htmx:afterSettle", (event) => {
     const part = event.detail.elt;
     fresh(part);

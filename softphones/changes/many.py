@@ -17,8 +17,8 @@ from softphones.models import Account, Change, Owner, Softphone, User
 Kind, State = Change.Kind, Change.State
 
 CANCELLED = gettext_noop("Cancelled before it was sent.")
-AT_ONCE = 200
-_FETCH = ("softphone__account", "softphone__owner__user", "asked_by")
+_FETCH = ("softphone__owner__user", "asked_by")
+_SECRETS = ("password", "softphone__password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +67,25 @@ def create_many(
     return wishes
 
 
-def cancel_unsent(*, account: Account, batch: str, now: datetime) -> int:
-    """End what is still unsent of this batch. Returns how many wishes that were. Not in a transaction: a few at a time.
+def cancel_unsent(*, account: Account, batch: str, now: datetime, most: int) -> int:
+    """End up to `most` wishes of this batch that are still unsent. Returns how many those were; fewer: none is left.
 
     What is on its way, or may have arrived, goes on: it has to be looked after. Stop the batch before, or some of it is
     sent meanwhile.
     """
-    ended = 0
-    while True:
-        with transaction.atomic():
-            unsent = Change.objects.filter(account=account, batch=batch, tried_at=None, folded_into=None)
-            unsent = unsent.filter(state__in=(State.QUEUED, State.HELD))
-            chunk = list(unsent.select_for_update(of=("self",)).select_related(*_FETCH).order_by("pk")[:AT_ONCE])
-            if not chunk:
-                return ended
-            # Somebody asked for more meanwhile, in the same call: that ends with it.
-            folded = Change.objects.filter(folded_into__in=[change.pk for change in chunk]).order_by("pk")
-            _cancel([*chunk, *folded.select_related(*_FETCH)], now)
-            ended += len(chunk)
+    with transaction.atomic():
+        unsent = Change.objects.filter(account=account, batch=batch, tried_at=None, folded_into=None)
+        unsent = unsent.filter(state__in=(State.QUEUED, State.HELD)).defer(*_SECRETS)
+        chunk = list(unsent.select_for_update(of=("self",)).select_related(*_FETCH).order_by("pk")[:most])
+        # Somebody asked for more meanwhile, in the same call: that ends with it.
+        folded = Change.objects.filter(folded_into__in=[change.pk for change in chunk]).defer(*_SECRETS).order_by("pk")
+        _cancel(account, [*chunk, *folded.select_related(*_FETCH)], now)
+        return len(chunk)
 
 
-def _cancel(wishes: list[Change], now: datetime) -> None:
+def _cancel(account: Account, wishes: list[Change], now: datetime) -> None:
+    for wish in wishes:
+        wish.account = wish.softphone.account = account
     ended = {"state": State.REPLACED, "finished_at": now, "error": CANCELLED}
     Change.objects.filter(pk__in=[wish.pk for wish in wishes]).update(**ended, password=None, quote=None)
     mirror.forget_all([wish.softphone for wish in wishes if wish.kind == Kind.CREATE], now)

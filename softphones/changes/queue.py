@@ -98,7 +98,7 @@ def claim(account: Account, lease: Held, *, most: int, bulk: int, probing: bool,
             if Change.objects.filter(pk=row.pk, state=State.QUEUED).update(state=State.SENDING, epoch=lease.epoch):
                 Change.objects.filter(folded_into=row).update(state=State.SENDING)
                 taken.append(row.pk)
-        return list(Change.objects.filter(pk__in=taken).order_by("-urgent", "pk"))
+        return list(Change.objects.filter(pk__in=taken).select_related("softphone").order_by("-urgent", "pk"))
 
 
 def take_back(account: Account, lease: Held) -> None:

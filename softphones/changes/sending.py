@@ -33,7 +33,7 @@ class Job:
     expected: dict[str, Any]
     audian_id: str
     username: str
-    create: Change | None  # what made, or should have made, this softphone
+    create: Change | None  # what should have made this softphone, if another wish: it has no id yet
     probing: bool = False
     writes: bool = False  # the next call writes
 
@@ -43,6 +43,7 @@ class Job:
         values, expected = together(wish for wish in wishes if wish.kind in (Kind.CREATE, Kind.UPDATE))
         softphone = change.softphone
         creates = Change.objects.filter(account=change.account_id, softphone=softphone, kind=Kind.CREATE)
+        is_made = bool(softphone.audian_id) or change.kind == Kind.CREATE
         return cls(
             change=change,
             wishes=wishes,
@@ -50,7 +51,7 @@ class Job:
             expected=expected,
             audian_id=softphone.audian_id or "",
             username=softphone.sip_username,
-            create=None if softphone.audian_id else creates.order_by("-pk").first(),
+            create=None if is_made else creates.order_by("-pk").first(),
             probing=probing,
         )
 

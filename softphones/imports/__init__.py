@@ -11,12 +11,15 @@ Check (each returns an Import in state CHECKED; nothing is written at Audian or 
         `file=text.encode()`, with a name of your choice.
     from_people(*, account, owners: Iterable[Owner], by, now) -> Import
         A softphone each; who has one already is `exists`.
+    people_without(*, account, by, text="") -> QuerySet[Owner]
+        Who could get one from people. Each says `.is_oneself`.
     act_on(*, account, softphones: Iterable[Softphone], kind: Import.Kind, by, now) -> Import
         ENABLE, DISABLE, RESET, SEND_LINKS, DELETE.
     undo(*, batch: Import, by, now) -> Import
-        A DELETE of exactly what `batch` made and nobody has connected, with `parent=batch`. Show it and start it as any
-        other. undo_preview(batch=..., now=...) -> Undo(would_delete, connected, unknown, gone) tells the numbers alone. Both
-        look at the lights first (3 s at most); not in a transaction.
+        A DELETE of exactly what `batch` made and nobody has connected, with `parent=batch`. Looks at the lights first (3 s at
+        most); not in a transaction.
+    mail_setup(*, batch: Import, by, now) -> Import
+        A SEND_LINKS to the people of what `batch` made, with `parent=batch`; who was mailed before is `exists`.
 
 Then:
     summary(batch) -> Summary: what the preview says: counts, calls, seconds, connected, has_to_type, can_start, why_not
@@ -24,12 +27,16 @@ Then:
         Raises NotPossible (a sentence): errors and not skip_errors; nothing to do; the number not typed
         (`summary.has_to_type`); or ChangedMeanwhile, a NotPossible: the check comes out differently by now, and the rows
         already say so: show them again. Pressed twice, started once.
-        Not in a transaction. While an import's rows are being written it is STARTING; its progress is "running".
+        Not in a transaction. The press writes the first rows, a worker the rest, also if this process ends: meanwhile an
+        import is STARTING, and its progress "running".
     pause(*, batch, by, now, ip=None), resume(...), cancel(...) -> Import
-        cancel ends the rest: what is unsent. What is on its way still arrives, and is reported.
+        cancel ends the rest: what is unsent. Nothing of it goes from the press on, and rows and progress say "cancelled";
+        until a worker has ended each row the import is CANCELLING. What is on its way still arrives, and is reported.
     progress(*, batch, now) -> Progress: total, made, failed, waiting, ended, exists, errors, per_second, seconds_left,
         state, sentence, paused_because, offer (charges.Offer, when Audian asks for money), failures (the newest rows), moves
     settle(*, now): called by the sweep and by check: what has come to its end becomes FINISHED.
+    go_on(*, batch, now): writes what a press left, in this process (commands, tests); catch_up(*, account, now): of all.
+        Workers: go_on_for(*, account, now, seconds); unwritten() says where there is something left.
 
 Look:
     rows(batch, *, show="", after="", before="", size=50) -> paging.Page of ImportRow
@@ -39,18 +46,22 @@ Look:
     counts(batch) -> dict[str, int] by those statuses; problems(batch), notices(batch): all of them, in the order of the file
     result_csv(batch), marked_up_csv(batch) -> Iterator[str]: lines of the result file; the same columns before and after
     template_csv() -> Iterator[str];  columns() -> list[Column(name, required, explanation, example)];  LIMITS (sentence)
-    newest(account, most=20) -> list[Import]
-    send_setup_mails(*, batch, by, now, ip=None) -> int: mails the people of what `batch` made, paced, each once
+    newest(account, *, after="", before="", size=20) -> paging.Page of Import, under_way(account) and
+        following(batch) -> list[Import], what hangs on it: each with its numbers so far (`.made`, `.failed`, `.total`)
+    handouts(*, batch, after="", before="") -> Handouts: a page for each person of what `batch` made, a print at a time
 """
 
 from django.utils.translation import gettext_lazy as _
 
-from softphones.imports.acting import Undo, act_on, send_setup_mails, undo, undo_preview
+from softphones.imports.acting import act_on, mail_setup, undo
+from softphones.imports.candidates import people_without
 from softphones.imports.columns import Column, columns, template_csv
 from softphones.imports.estimate import Summary, summary
-from softphones.imports.report import Progress, examined_csv, newest, notices, problems, progress, result_csv, rows
-from softphones.imports.settling import settle
-from softphones.imports.starting import ChangedMeanwhile, NotPossible, cancel, go_on, pause, resume, start
+from softphones.imports.overview import following, newest, under_way
+from softphones.imports.paper import Handout, Handouts, handouts
+from softphones.imports.report import Progress, examined_csv, notices, problems, progress, result_csv, rows
+from softphones.imports.settling import catch_up, go_on, go_on_for, settle, unwritten
+from softphones.imports.starting import ChangedMeanwhile, NotPossible, cancel, pause, resume, start
 from softphones.imports.statuses import STATUSES, counts
 from softphones.imports.storing import check, examine, forget_unstarted, from_people, unfinished
 
@@ -66,35 +77,42 @@ __all__ = [
     "STATUSES",
     "ChangedMeanwhile",
     "Column",
+    "Handout",
+    "Handouts",
     "NotPossible",
     "Progress",
     "Summary",
-    "Undo",
     "act_on",
     "cancel",
+    "catch_up",
     "check",
     "columns",
     "counts",
     "examine",
     "examined_csv",
+    "following",
     "forget_unstarted",
     "from_people",
     "go_on",
+    "go_on_for",
+    "handouts",
+    "mail_setup",
     "marked_up_csv",
     "newest",
     "notices",
     "pause",
+    "people_without",
     "problems",
     "progress",
     "result_csv",
     "resume",
     "rows",
-    "send_setup_mails",
     "settle",
     "start",
     "summary",
     "template_csv",
+    "under_way",
     "undo",
-    "undo_preview",
     "unfinished",
+    "unwritten",
 ]

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -21,17 +20,6 @@ from softphones.models import Account, Change, Import, ImportRow, Message, Softp
 Kind, State, Verdict = Import.Kind, Import.State, ImportRow.Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
-    """What undoing an import would do: delete so many; so many have been connected, of so many that is not known (both are
-    kept), and so many are gone already."""
-
-    would_delete: int
-    connected: int
-    unknown: int
-    gone: int
-
-
 def act_on(*, account: Account, softphones: Iterable[Softphone], kind: str, by: User | None, now: datetime) -> Import:
     """An act on these softphones, checked. See softphones.imports. Not in a transaction: the lights may be asked."""
     if kind == Kind.CREATE:
@@ -41,61 +29,63 @@ def act_on(*, account: Account, softphones: Iterable[Softphone], kind: str, by: 
     if kind in CUTS_OFF:
         lights.watch(softphones=chosen, now=now)
     name = ngettext("%(count)d softphone", "%(count)d softphones", len(chosen)) % {"count": len(chosen)}
-    ending = _ending(account)
-    return _store(account, kind, name, chosen, lambda row: _judge(row, Kind(kind), ending), by, now)
-
-
-def undo_preview(*, batch: Import, now: datetime) -> Undo:
-    """What undoing would do now. Asks the lights (3 s at most); not in a transaction."""
-    made = _made(batch)
-    there = [phone for phone in made if not phone.gone_at]
-    seen = _seen(there, now)
-    numbers = [_was_connected(phone) for phone in seen]
-    return Undo(numbers.count(False), numbers.count(True), numbers.count(None), len(made) - len(there))
+    return _store(account, kind, name, chosen, _Judge(account, Kind(kind), chosen), by, now)
 
 
 def undo(*, batch: Import, by: User | None, now: datetime) -> Import:
-    """The deletion of what `batch` made, still is there and nobody has connected, checked. See softphones.imports."""
+    """The deletion of what `batch` made, still is there and nobody has connected, checked. See softphones.imports.
+
+    Asks the lights (3 s at most); not in a transaction.
+    """
     settle(now=now, account=batch.account)
-    phones = _seen([phone for phone in _made(batch) if not phone.gone_at], now)
-    ending = _ending(batch.account)
+    phones = _seen(batch.account, [phone for phone in _made(batch) if not phone.gone_at], now)
+    judge = _Judge(batch.account, Kind.DELETE, phones)
 
     def judged(row: ImportRow) -> None:
-        _judge(row, Kind.DELETE, ending)
+        judge(row)
         if row.verdict == Verdict.WILL_DO and (connected := _was_connected(row.softphone)) is not False:
             said = (
                 _("It has been connected: it is kept.") if connected else _("Nobody knows whether it is connected: it is kept.")
             )
-            row.verdict, row.notices = Verdict.EXISTS, [_said(row, said)]
+            _there(row, said)
 
     name = _("Undo: %(name)s") % {"name": batch.name}
     return _store(batch.account, Kind.DELETE, name, phones, judged, by, now, parent=batch)
 
 
-def send_setup_mails(*, batch: Import, by: User, now: datetime, ip: str | None = None) -> int:
-    """Mail each person whose softphone this import made where to set it up, paced and once. Returns how many mails that is.
+def mail_setup(*, batch: Import, by: User | None, now: datetime) -> Import:
+    """Mails to the people of what `batch` made, checked: who was mailed before is left out. See softphones.imports."""
+    settle(now=now, account=batch.account)
+    phones = [phone for phone in _made(batch) if not phone.gone_at]
+    ready = Message.objects.filter(account=batch.account, kind=Message.Kind.SOFTPHONE_READY, softphone__isnull=False)
+    mailed = set(ready.exclude(state=Message.State.FAILED).values_list("softphone", flat=True))
+    judge = _Judge(batch.account, Kind.SEND_LINKS, phones)
 
-    Nobody is mailed about a softphone without a person, or whose person has no address.
-    """
-    asked = 0
-    for phone in _made(batch):
-        with suppress(mail.NoAddress), transaction.atomic():
-            about = {"account": phone.account, "softphone": phone, "key": f"{batch.batch}:ready:{phone.pk}"}
-            mail.ask(kind=Message.Kind.SOFTPHONE_READY, asked_by=by, ip=ip, in_bulk=True, now=now, **about)
-            asked += 1
-    return asked
+    def judged(row: ImportRow) -> None:
+        judge(row)
+        if row.verdict == Verdict.WILL_DO and row.softphone.pk in mailed:
+            _there(row, _("This mail was sent already."))
+
+    name = _("Set-up mails: %(name)s") % {"name": batch.name}
+    return _store(batch.account, Kind.SEND_LINKS, name, phones, judged, by, now, parent=batch)
 
 
 def _made(batch: Import) -> list[Softphone]:
     rows = with_status(batch).filter(status="made", change__kind=Change.Kind.CREATE)
-    found = Softphone.objects.filter(account=batch.account_id, pk__in=rows.values("softphone"))
-    return list(found.select_related("account", "owner__user").order_by("pk"))
+    return _phones(batch.account, Softphone.objects.filter(pk__in=rows.values("softphone")).order_by("pk"))
 
 
-def _seen(phones: list[Softphone], now: datetime) -> list[Softphone]:
+def _seen(account: Account, phones: list[Softphone], now: datetime) -> list[Softphone]:
     lights.watch(softphones=phones, now=now)
-    found = Softphone.objects.filter(pk__in=[phone.pk for phone in phones])
-    return list(found.select_related("account", "owner__user").order_by("pk"))
+    return _phones(account, Softphone.objects.filter(pk__in=[phone.pk for phone in phones]).order_by("pk"))
+
+
+def _phones(account: Account, found: QuerySet[Softphone]) -> list[Softphone]:
+    """With what the rows say of them and what decides; no secret is decrypted for it."""
+    phones = list(found.filter(account=account).select_related("owner__user").defer("password"))
+    for phone in phones:
+        phone.account = account
+    return phones
 
 
 def _was_connected(phone: Softphone) -> bool | None:
@@ -106,36 +96,39 @@ def _was_connected(phone: Softphone) -> bool | None:
 
 
 def _of_account(account: Account, ids: list[int]) -> list[Softphone]:
-    found = Softphone.objects.filter(account=account, pk__in=ids).select_related("account", "owner__user")
-    return list(found.order_by("name", "pk"))
+    return _phones(account, Softphone.objects.filter(pk__in=ids).order_by("name", "pk"))
 
 
-def _ending(account: Account) -> set[int]:
-    unfinished = Change.objects.filter(account=account, kind=Change.Kind.DELETE, state__in=Change.UNFINISHED)
-    return set(unfinished.values_list("softphone", flat=True))
+class _Judge:
+    """Writes the verdict into a row of one of these softphones; what it has to know of them is read before."""
 
+    def __init__(self, account: Account, kind: Kind, phones: list[Softphone]) -> None:
+        deletions = Change.objects.filter(account=account, kind=Change.Kind.DELETE, state__in=Change.UNFINISHED)
+        self._kind, self._ending = kind, set(deletions.values_list("softphone", flat=True))
+        self._addresses = mail.addresses_of(phones) if kind == Kind.SEND_LINKS else {}
 
-def _judge(row: ImportRow, kind: Kind, ending: set[int]) -> None:
-    phone = row.softphone
-    row.verdict = Verdict.WILL_DO
-    if phone.gone_at or phone.pk in ending:
-        if kind == Kind.DELETE:
-            row.verdict = Verdict.EXISTS
-        else:
-            _wrong(row, _("“%(name)s” is deleted, or just being deleted.") % {"name": phone.name})
-    elif (kind == Kind.ENABLE and phone.enabled) or (kind == Kind.DISABLE and not phone.enabled):
-        row.verdict = Verdict.EXISTS
-    elif kind == Kind.SEND_LINKS:
-        try:
-            if phone.owner is None:
-                raise mail.NoAddress(_("The softphone belongs to nobody. Give it to a person first."))
-            mail.address_of(phone.owner, softphone=phone)
-        except mail.NoAddress as error:
-            _wrong(row, str(error))
+    def __call__(self, row: ImportRow) -> None:
+        phone, address = row.softphone, self._addresses.get(row.softphone.pk)
+        row.verdict = Verdict.WILL_DO
+        if phone.gone_at or phone.pk in self._ending:
+            if self._kind == Kind.DELETE:
+                _there(row, _("It is deleted, or just being deleted."))
+            else:
+                _wrong(row, _("“%(name)s” is deleted, or just being deleted.") % {"name": phone.name})
+        elif self._kind == Kind.ENABLE and phone.enabled:
+            _there(row, _("It is switched on already."))
+        elif self._kind == Kind.DISABLE and not phone.enabled:
+            _there(row, _("It is switched off already."))
+        elif isinstance(address, mail.NoAddress):
+            _wrong(row, str(address))
 
 
 def _wrong(row: ImportRow, message: str) -> None:
     row.verdict, row.problems = Verdict.ERROR, [_said(row, message)]
+
+
+def _there(row: ImportRow, message: str) -> None:
+    row.verdict, row.notices = Verdict.EXISTS, [_said(row, message)]
 
 
 def _said(row: ImportRow, message: str) -> dict:
@@ -147,8 +140,8 @@ def _store(account, kind, name, phones, judge, by, now, parent=None) -> Import:
     same = Import.objects.filter(account=account, kind=kind, sha256=digest, state__in=Import.UNFINISHED)
     try:
         with transaction.atomic():
-            Account.objects.select_for_update().get(pk=account.pk)
-            batch = same.select_for_update().first()
+            Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+            batch = same.select_for_update(no_key=True).first()
             if batch and batch.state != State.CHECKED:
                 return batch
             fresh = {"name": name[:200], "asked_by": by, "created_at": now, "is_file": False, "parent": parent}

@@ -34,7 +34,10 @@ COLUMNS = (
     Column("extension", lazy("The number that colleagues see when it calls; kept as text, so 0042 stays 0042."), "1001"),
     Column("caller_id_name", lazy("The name that colleagues see when it calls, at most 35 characters."), "Alice Smith"),
     Column("sip_username", lazy("2 to 32 letters, digits or _ . + - (empty: the portal makes one).")),
-    Column(PASSWORD, lazy("5 to 32 characters without a space (empty: the portal makes a strong one, which nobody sees).")),
+    Column(
+        PASSWORD,
+        lazy("Better left empty: the portal makes a strong one that nobody sees. Else 5 to 32 characters without a space."),
+    ),
     Column("enabled", lazy("Switched on: yes or no, true or false, 1 or 0 (empty: yes)."), "yes"),
 )
 NAMES = tuple(column.name for column in COLUMNS)
@@ -114,5 +117,5 @@ def _unknown(title: str) -> str:
 
 def shortened(text: str, most: int = 60) -> str:
     """The text as a sentence can quote it: on one line, printable, and not too long."""
-    plain = "".join(letter if letter.isprintable() else "�" for letter in text)
+    plain = "".join(letter if letter.isprintable() else "�" for letter in text[: most + 1])
     return plain if len(plain) <= most else f"{plain[: most - 1]}…"

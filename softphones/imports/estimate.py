@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from softphones.models import Change, Import, ImportRow
+from softphones import mail
+from softphones.models import Change, Import, ImportRow, Message
+from softphones.pacing import Urgency
 
 Kind = Import.Kind
 
@@ -13,7 +15,6 @@ Kind = Import.Kind
 CALLS = {Kind.CREATE: 1, Kind.DELETE: 1, Kind.ENABLE: 2, Kind.DISABLE: 2, Kind.RESET: 2, Kind.SEND_LINKS: 0}
 CUTS_OFF = (Kind.DISABLE, Kind.RESET, Kind.DELETE)
 TYPED_ABOVE = 10
-BULK_SHARE = 0.7  # of a full bucket; the rest is left to people (pacing.Urgency.BULK)
 CALL_SECONDS = 0.3  # that a call takes, about
 
 
@@ -59,10 +60,20 @@ def summary(batch: Import) -> Summary:
 
 def seconds_for(calls: int, ahead: int = 0) -> int:
     """How long so many calls take from a full bucket, when `ahead` others go first."""
-    rate, burst = settings.API_TOKENS_PER_SECOND, settings.API_BUCKET_SIZE * BULK_SHARE
-    paced = max(0.0, calls + ahead - burst) / rate if burst and rate else 0.0
+    rate, burst = settings.API_TOKENS_PER_SECOND, settings.API_BUCKET_SIZE * (1 - Urgency.BULK.leaves)
+    paced = max(0.0, calls + ahead - burst) / rate if _is_paced() else 0.0
     side_by_side = CALL_SECONDS * (calls + ahead) / settings.DRAIN_BULK_WIDTH
     return round(max(paced, side_by_side) + 0.5)
+
+
+def seconds_sustained(calls: int) -> int:
+    """How long so many calls take when the bucket is empty."""
+    return round(calls / settings.API_TOKENS_PER_SECOND + 0.5) if _is_paced() and calls else 0
+
+
+def seconds_to_mail(mails: int) -> int:
+    """How long so many mails take behind those that single people wait for."""
+    return round(60 * mails / mail.per_minute(Message.BULK_RANK))
 
 
 def calls_ahead(batch: Import) -> int:
@@ -71,9 +82,13 @@ def calls_ahead(batch: Import) -> int:
     return waiting.exclude(batch=batch.batch).count()
 
 
+def _is_paced() -> bool:
+    return bool(settings.API_BUCKET_SIZE and settings.API_TOKENS_PER_SECOND)
+
+
 def _seconds(batch: Import, calls: int) -> int:
     if batch.kind == Kind.SEND_LINKS:
-        return round(60 * batch.will / max(settings.EMAIL_PER_MINUTE, 1))
+        return seconds_to_mail(batch.will)
     return seconds_for(calls, calls_ahead(batch))
 
 
@@ -84,4 +99,4 @@ def _why_not(batch: Import) -> str:
         return ""
     if batch.errors:
         return _("No row is without an error.")
-    return _("There is nothing to do: all of it is there already.")
+    return _("There is nothing to do.")

@@ -7,7 +7,8 @@ from itertools import islice
 
 from django.db.models import Count, Q
 
-from softphones.models import Account, Change, Owner, Softphone, SyncRun, User
+from softphones.models import Account, Change, Import, Owner, Softphone, SyncRun, User
+from softphones.models.imports import batch_of
 
 Kind, State = Change.Kind, Change.State
 IN_ONE_QUERY = 2000
@@ -50,7 +51,7 @@ def look(account: Account, by: User | None, *, emails: Iterable[str], owner_ids:
     """What there is in this account, as far as rows with these addresses (folded) and owner ids need it."""
     known = Known()
     known.is_mirrored = SyncRun.objects.filter(account=account, state__in=(SyncRun.State.COMPLETE, SyncRun.State.HELD)).exists()
-    _read_owners(known, account, set(emails) - {""}, set(owner_ids) - {""})
+    _read_owners(known, account, _sought(emails), _sought(owner_ids))
     if by is not None:
         _find_oneself(known, by)
     _read_phones(known, account)
@@ -93,6 +94,10 @@ def _read_phones(known: Known, account: Account) -> None:
         )
     )
     present = Softphone.objects.present().filter(account=account)
+    # What is being cancelled will not be made, though it may take a worker a while to end each.
+    cancelling = Import.objects.filter(account=account, state=Import.State.CANCELLING).values_list("pk", flat=True)
+    unsent = Change.objects.filter(unmade, account=account, batch__in=[batch_of(pk) for pk in cancelling], tried_at=None)
+    present = present.exclude(pk__in=unsent.filter(state__in=(State.QUEUED, State.HELD)).values("softphone"))
     columns = ("pk", "name", "username_folded", "owner_id", "owner_audian_id", "caller_id_number")
     for pk, name, username, owner, owner_audian_id, number in present.values_list(*columns).iterator(5000):
         phone = Phone(pk, name, username, owner, owner_audian_id, pk in failed, pk in ending)
@@ -105,6 +110,11 @@ def _read_phones(known: Known, account: Account) -> None:
             known.owned.add(owner)
         if number:
             known.numbers.setdefault(number, name)
+
+
+def _sought(values: Iterable[str]) -> set[str]:
+    """Those that somebody could have; a database refuses to look for a NUL."""
+    return {value for value in values if value and "\0" not in value}
 
 
 def _chunks(values: Iterable[str]) -> Iterator[list[str]]:

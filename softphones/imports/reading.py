@@ -5,12 +5,15 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
 from softphones import spreadsheets
-from softphones.imports import workbook
 from softphones.imports.columns import Problem, known, match
+
+if TYPE_CHECKING:
+    from softphones.imports.workbook import SheetRow
 
 MOST_BYTES = 2 * 1024 * 1024
 MOST_ROWS = 5000
@@ -82,6 +85,12 @@ def read(file: bytes) -> Table:
     return table
 
 
+def too_large(size: int) -> str:
+    """What is said of a file with so many bytes."""
+    megabytes = {"size": f"{size / 1024 / 1024:.1f}", "most": MOST_BYTES // 1024 // 1024}
+    return _("The file has %(size)s MB; at most %(most)d MB are read. Split it.") % megabytes
+
+
 def trimmed(text: str) -> str:
     """Without blanks around it, and without the apostrophe that makes a formula safe in a file of ours."""
     text = text.strip(_BLANK)
@@ -118,8 +127,7 @@ def _row(line: _Line, places: dict[int, str], width: int) -> Row:
 def _lines(file: bytes, table: Table) -> Iterator[_Line]:
     """The lines that hold something."""
     if len(file) > MOST_BYTES:
-        size = {"size": f"{len(file) / 1024 / 1024:.1f}", "most": MOST_BYTES // 1024 // 1024}
-        raise Unreadable(_("The file has %(size)s MB; at most %(most)d MB are read. Split it.") % size)
+        raise Unreadable(too_large(len(file)))
     if not file.strip():
         return
     if file.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -136,7 +144,10 @@ def _lines(file: bytes, table: Table) -> Iterator[_Line]:
             yield line
 
 
-def _workbook(file: bytes, table: Table) -> Iterator[workbook.SheetRow]:
+def _workbook(file: bytes, table: Table) -> Iterator["SheetRow"]:
+    # Every process of the portal would load what reads workbooks, and hardly any ever opens one.
+    from softphones.imports import workbook
+
     try:
         yield from workbook.rows(file, lambda sentence: table.notices.append(Problem(1, None, sentence)))
     except workbook.NoWorkbook as error:

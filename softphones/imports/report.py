@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
@@ -12,10 +11,10 @@ from django.utils.translation import gettext_lazy as lazy
 from softphones import changes, charges, paging, spreadsheets
 from softphones.imports.checking import Checked
 from softphones.imports.columns import NAMES, PASSWORD, RESULT
-from softphones.imports.estimate import CALLS, calls_ahead, seconds_for
+from softphones.imports.estimate import CALLS, calls_ahead, seconds_for, seconds_sustained, seconds_to_mail
 from softphones.imports.statuses import counts, sentence, with_status
 from softphones.imports.storing import Examined
-from softphones.models import Account, Import, ImportRow
+from softphones.models import Import, ImportRow
 
 Kind, State = Import.Kind, Import.State
 
@@ -70,7 +69,7 @@ def progress(*, batch: Import, now: datetime) -> Progress:
     rate = _rate(batch, now)
     return Progress(
         state=state,
-        sentence=_sentence(state, counted, trouble.reason if trouble else ""),
+        sentence=_sentence(_said(batch, state, waiting), counted, trouble.reason if trouble else ""),
         total=sum(counted[status] for status in ("made", "failed", "waiting", "cancelled")),
         made=counted["made"],
         failed=counted["failed"],
@@ -98,12 +97,6 @@ def rows(batch: Import, *, show: str = "", after: str = "", before: str = "", si
     for row in page.rows:
         row.sentence = sentence(row)
     return page
-
-
-def newest(account: Account, most: int = 20) -> list[Import]:
-    """The account's bulk work, the newest first."""
-    found = Import.objects.filter(account=account).select_related("account", "asked_by")
-    return list(found.order_by("-created_at", "-id")[:most])
 
 
 def result_csv(batch: Import) -> Iterator[str]:
@@ -168,6 +161,8 @@ def _offer(batch: Import) -> charges.Offer | None:
 
 
 def _state(batch: Import, waiting: int, is_held: bool, is_stopped: bool) -> str:
+    if batch.state == State.CANCELLING:
+        return str(State.CANCELLED)
     if batch.state in (State.CHECKED, State.CANCELLED, State.FINISHED):
         return str(batch.state)
     if not waiting:
@@ -177,15 +172,24 @@ def _state(batch: Import, waiting: int, is_held: bool, is_stopped: bool) -> str:
     return "held" if is_held else "stopped" if is_stopped else "running"
 
 
+def _said(batch: Import, state: str, waiting: int) -> str:
+    """The state, or what it is more exactly."""
+    if batch.state == State.STARTING and state == "running":
+        return "starting"
+    return "arriving" if state == "cancelled" and waiting else state
+
+
 def _sentence(state: str, counted: dict[str, int], reason: str) -> str:
     numbers = {"made": counted["made"], "failed": counted["failed"], "waiting": counted["waiting"], "reason": reason}
     text = {
         "checked": _("Checked, and not started yet."),
+        "starting": _("Being put into the queue. Nothing has been sent yet, %(waiting)d waiting."),
         "running": _("%(made)d done, %(failed)d failed, %(waiting)d waiting."),
         "paused": _("Paused: %(made)d done, %(failed)d failed, %(waiting)d waiting."),
         "held": _("Audian charges for this: accept or decline. %(waiting)d wait for the answer."),
         "stopped": _("Waiting. It goes on by itself. %(reason)s"),
         "cancelled": _("The rest was cancelled. %(made)d done, %(failed)d failed."),
+        "arriving": _("The rest was cancelled. %(made)d done, %(failed)d failed, %(waiting)d still on their way."),
         "finished": _("Finished: %(made)d done, %(failed)d failed."),
     }[state]
     return text % numbers
@@ -201,8 +205,10 @@ def _rate(batch: Import, now: datetime) -> float:
 
 
 def _seconds_left(batch: Import, waiting: int, rate: float, now: datetime) -> int:
-    if rate and batch.started_at and now - batch.started_at > RATE_OVER / 3:
-        return round(waiting / rate + 0.5)
     if batch.kind == Kind.SEND_LINKS:
-        return round(60 * waiting / max(settings.EMAIL_PER_MINUTE, 1))
-    return seconds_for(CALLS[batch.kind] * waiting, calls_ahead(batch))
+        return seconds_to_mail(waiting)
+    calls = CALLS[batch.kind] * waiting
+    if rate and batch.started_at and now - batch.started_at > RATE_OVER / 3:
+        # What a full bucket gave at first does not come again.
+        return max(round(waiting / rate + 0.5), seconds_sustained(calls))
+    return seconds_for(calls, calls_ahead(batch))

@@ -1,11 +1,15 @@
-"""What goes on by itself: acts are written into the outbox a few at a time, and what has come to its end is finished."""
+"""What goes on by itself: what a press left for later is written, a few rows in each transaction, and what has come to its
+end is finished."""
 
+import time
 from contextlib import suppress
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from softphones import changes, mail
+from softphones import changes, leases, mail
 from softphones.imports.checking import is_enabled
 from softphones.imports.statuses import with_status
 from softphones.models import Account, Change, Import, ImportRow, Message
@@ -13,82 +17,148 @@ from softphones.wake import wake
 
 Kind, State, Verdict = Import.Kind, Import.State, ImportRow.Verdict
 
-AT_ONCE = 50
+ACTS_AT_ONCE = 50
 CREATES_AT_ONCE = 250
+ENDS_AT_ONCE = 200
 
 
 def settle(*, now: datetime, account: Account | None = None) -> None:
-    """Go on with what was left half written, and finish what has come to its end. Not in a transaction."""
-    unfinished = Import.objects.filter(state__in=(State.STARTING, State.STARTED, State.PAUSED))
+    """Finish what has come to its end. Writes nothing else: `unwritten` says where there is something left to write."""
+    running = Import.objects.filter(state__in=(State.STARTING, State.STARTED, State.PAUSED))
     if account:
-        unfinished = unfinished.filter(account=account)
-    for batch in unfinished.select_related("account", "asked_by").order_by("pk"):
-        settle_one(batch, now)
+        running = running.filter(account=account)
+    for batch in running.order_by("pk"):
+        _finish(batch, now)
 
 
-def settle_one(batch: Import, now: datetime) -> None:
-    if batch.state == State.STARTING:
-        write_creates(batch, now=now)
-    if batch.state == State.STARTED and batch.kind != Kind.CREATE:
-        write_acts(batch, now=now)
+def unwritten(account: Account | None = None) -> QuerySet[Import]:
+    """Bulk work of which a press left something for later: rows to be written, or wishes to be ended."""
+    rows = _unwritten(ImportRow.objects.filter(batch=OuterRef("pk")))
+    halfway = Q(state__in=(State.STARTING, State.CANCELLING))
+    # Softphones to be made are written although it is paused: nothing of it goes before, and others see what is taken.
+    halfway |= Q(Exists(rows), state=State.PAUSED, kind=Kind.CREATE) | Q(
+        Exists(rows), ~Q(kind=Kind.CREATE), state=State.STARTED
+    )
+    found = Import.objects.filter(halfway).select_related("account", "asked_by").order_by("pk")
+    return found.filter(account=account) if account else found
+
+
+def begin(batch: Import, now: datetime) -> None:
+    """Write the first rows of what was pressed; the rest is left to a worker. Whoever pressed waits for this only."""
+    if _step(batch, now):
+        wake("go_on_with_imports", account_id=batch.account_id)
+    batch.refresh_from_db()
+
+
+def go_on(*, batch: Import, now: datetime, seconds: float | None = None) -> bool:
+    """Write what a press left for later, and finish it if nothing waits. Not in a transaction.
+
+    Returns whether something is left after `seconds` (without: nothing is). Done by two at the same moment, or by one after
+    another was killed, each row is written once.
+    """
+    begun = time.monotonic()
+    while _step(batch, now):
+        if seconds is not None and time.monotonic() - begun > seconds:
+            return True
+    batch.refresh_from_db()
+    if batch.state in (State.STARTED, State.PAUSED):
+        _finish(batch, now)
+    return False
+
+
+def catch_up(*, account: Account, now: datetime) -> None:
+    """`go_on` with all of an account's bulk work until nothing is left to write. For commands, which wait for it."""
+    for batch in unwritten(account):
+        go_on(batch=batch, now=now)
+
+
+def go_on_for(*, account: Account, now: datetime, seconds: float) -> bool:
+    """`go_on` with all of an account's bulk work, for `seconds`, unless somebody is at it. Returns whether more is wanted."""
+    lease = leases.take(f"imports:{account.pk}", seconds)
+    if lease is None:
+        return False
+    try:
+        left = any(go_on(batch=batch, now=now, seconds=seconds) for batch in unwritten(account))
+    finally:
+        lease.release()
+    # Asked only now: whoever came while we held the lease has gone away again.
+    return left or unwritten(account).exclude(kind=Kind.SEND_LINKS).exists()
+
+
+def _unwritten(rows: QuerySet[ImportRow]) -> QuerySet[ImportRow]:
+    wanted = rows.filter(verdict__in=ImportRow.WILL, change=None, message=None)
+    return wanted.exclude(is_owned=True, batch__skip_owned=True).exclude(verdict=Verdict.WILL_DO, softphone=None)
+
+
+def _finish(batch: Import, now: datetime) -> None:
     if not with_status(batch).filter(status="waiting").exists():
         ended = Import.objects.filter(pk=batch.pk, state=batch.state)
         if ended.update(state=State.FINISHED, finished_at=now):
             batch.state, batch.finished_at = State.FINISHED, now
 
 
-def write_acts(batch: Import, *, now: datetime, most: int | None = None) -> bool:
-    """Write the acts of up to `most` rows into the outbox, or the mail queue. Returns whether some are left.
-
-    A few in each transaction; done again by somebody else at the same moment, each is written once.
-    """
-    written = 0
-    while most is None or written < most:
-        with transaction.atomic():
-            locked = Import.objects.select_for_update(of=("self",)).select_related("account", "asked_by").get(pk=batch.pk)
-            rows = locked.rows.filter(verdict=Verdict.WILL_DO, change=None, message=None, softphone__isnull=False)
-            rows = list(rows.select_related("softphone__account", "softphone__owner__user").order_by("pk")[:AT_ONCE])
-            if locked.state != State.STARTED or not rows:
-                return False
-            for row in rows:
-                _write(locked, row, now)
-            wake("push_changes", account_id=locked.account_id)
-        written += len(rows)
-    return True
+def _step(batch: Import, now: datetime) -> bool:
+    """Write as much as one transaction should hold, so that others get their turn. Returns whether there may be more."""
+    with transaction.atomic():
+        fetched = Import.objects.select_for_update(of=("self",), no_key=True).select_related("account", "asked_by")
+        locked = fetched.get(pk=batch.pk)
+        if locked.state == State.CANCELLING:
+            return _end_some(locked, now)
+        if locked.kind != Kind.CREATE:
+            return locked.state == State.STARTED and _act_on_some(locked, now)
+        return locked.state in (State.STARTING, State.PAUSED) and _create_some(locked, now)
 
 
-def write_creates(batch: Import, *, now: datetime, ip: str | None = None) -> None:
-    """Write the softphones to be made into the outbox. Only when all of them are there may the first be sent.
-
-    A few in each transaction, so that others get their turn. Done by two at the same moment, each is written once.
-    """
-    while True:
-        with transaction.atomic():
-            locked = Import.objects.select_for_update(of=("self",)).select_related("account", "asked_by").get(pk=batch.pk)
-            if locked.state != State.STARTING:
-                break
-            rows = locked.rows.filter(verdict=Verdict.WILL_CREATE, change=None)
-            if locked.skip_owned:
-                rows = rows.filter(is_owned=False)
-            rows = list(rows.select_related("owner").order_by("line")[:CREATES_AT_ONCE])
-            if not rows:
-                locked.rows.update(password=None)
-                locked.state = State.STARTED
-                locked.save(update_fields=["state"])
-                wake("push_changes", account_id=locked.account_id)
-                break
-            _create(locked, rows, ip, now)
-    batch.refresh_from_db()
+def _end_some(batch: Import, now: datetime) -> bool:
+    if changes.cancel_unsent(account=batch.account, batch=batch.batch, now=now, most=ENDS_AT_ONCE) == ENDS_AT_ONCE:
+        return True
+    batch.rows.update(password=None)
+    batch.state, batch.finished_at = State.CANCELLED, now
+    batch.save(update_fields=["state", "finished_at"])
+    wake("push_changes", account_id=batch.account_id)
+    return False
 
 
-def _create(batch: Import, rows: list[ImportRow], ip: str | None, now: datetime) -> None:
+def _act_on_some(batch: Import, now: datetime) -> bool:
+    most = min(ACTS_AT_ONCE, _room(batch))
+    rows = _unwritten(batch.rows).select_related("softphone__account", "softphone__owner__user").order_by("pk")[: max(most, 0)]
+    rows = list(rows)
+    for row in rows:
+        _write(batch, row, now)
+    wake("push_changes", account_id=batch.account_id)
+    return len(rows) == ACTS_AT_ONCE
+
+
+def _room(batch: Import) -> int:
+    """How many acts may be written now. Mails wait here and not in their queue, so that they can be paused and cancelled."""
+    if batch.kind != Kind.SEND_LINKS:
+        return ACTS_AT_ONCE
+    return max(settings.EMAIL_PER_MINUTE, 1) - batch.rows.filter(message__state=Message.State.QUEUED).count()
+
+
+def _create_some(batch: Import, now: datetime) -> bool:
+    """Only when all of them are written may the first be sent."""
+    rows = list(_unwritten(batch.rows).select_related("owner").order_by("line")[:CREATES_AT_ONCE])
+    if rows:
+        _create(batch, rows, now)
+    if len(rows) == CREATES_AT_ONCE:
+        return True
+    batch.rows.update(password=None)
+    if batch.state == State.STARTING:
+        batch.state = State.STARTED
+        batch.save(update_fields=["state"])
+        wake("push_changes", account_id=batch.account_id)
+    return False
+
+
+def _create(batch: Import, rows: list[ImportRow], now: datetime) -> None:
     _drop_failed(batch, rows, now)
     wishes = changes.create_many(
         account=batch.account,
         phones=[_phone(batch, row) for row in rows],
         by=batch.asked_by,
         batch=batch.batch,
-        ip=ip,
+        ip=batch.ip,
         now=now,
     )
     asked = [(wish.pk, wish.softphone_id, row.pk) for wish, row in zip(wishes, rows, strict=True)]
@@ -99,14 +169,17 @@ def _create(batch: Import, rows: list[ImportRow], ip: str | None, now: datetime)
 def _drop_failed(batch: Import, rows: list[ImportRow], now: datetime) -> None:
     """What could not be made under another username, and is made now, is not wanted any more: its own try is looked after."""
     wanted = {(row.values["name"].casefold(), row.owner_id): row.values.get("sip_username", "").lower() for row in rows}
+    if not any(wanted.values()):
+        return
     failed = Change.objects.filter(account=batch.account, kind=Change.Kind.CREATE, state=Change.State.FAILED)
     unmade = failed.filter(softphone__audian_id=None, softphone__gone_at=None, folded_into=None)
-    for change in unmade.select_related("softphone__account", "softphone__owner"):
+    unmade = unmade.select_related("softphone__account", "softphone__owner").defer("password", "softphone__password")
+    for change in unmade:
         phone = change.softphone
         username = wanted.get((phone.name.casefold(), phone.owner_id))
         if username and username != phone.username_folded:
             with suppress(changes.NotPossible):
-                changes.delete(softphone=phone, by=batch.asked_by, urgent=False, now=now)
+                changes.delete(softphone=phone, by=batch.asked_by, urgent=False, ip=batch.ip, now=now)
 
 
 def _phone(batch: Import, row: ImportRow) -> changes.NewPhone:
@@ -140,9 +213,11 @@ def _write(batch: Import, row: ImportRow, now: datetime) -> None:
 def _ask(batch: Import, row: ImportRow, now: datetime) -> Change | Message:
     softphone, key = row.softphone, f"{batch.batch}:{row.pk}"
     if batch.kind == Kind.SEND_LINKS:
-        asked = {"account": batch.account, "softphone": softphone, "asked_by": batch.asked_by}
-        return mail.ask(kind=Message.Kind.SETUP_LINK, key=key, in_bulk=True, now=now, **asked)
-    wish = {"softphone": softphone, "by": batch.asked_by, "urgent": False, "key": key, "batch": batch.batch, "now": now}
+        asked = {"account": batch.account, "softphone": softphone, "asked_by": batch.asked_by, "ip": batch.ip}
+        kind = Message.Kind.SOFTPHONE_READY if batch.parent_id else Message.Kind.SETUP_LINK
+        return mail.ask(kind=kind, key=key, in_bulk=True, now=now, **asked)
+    wish = {"softphone": softphone, "by": batch.asked_by, "urgent": False, "key": key, "batch": batch.batch}
+    wish |= {"ip": batch.ip, "now": now}
     match batch.kind:
         case Kind.RESET:
             return changes.reset_password(**wish)

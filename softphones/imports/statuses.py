@@ -1,6 +1,6 @@
 """What has become of each row: never stored, always what its change or mail came to."""
 
-from django.db.models import Case, CharField, Count, F, QuerySet, Value, When
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
@@ -25,7 +25,11 @@ STATUSES = {
 def with_status(batch: Import, rows: QuerySet[ImportRow] | None = None) -> QuerySet[ImportRow]:
     """The rows of `batch`, each with its `status`."""
     rows = batch.rows.all() if rows is None else rows
+    # Nothing of it goes any more, so what a worker has not come to yet is as good as ended.
+    ends = batch.state == Import.State.CANCELLING
+    unsent = Q(change__state__in=(State.QUEUED, State.HELD), change__tried_at=None, change__folded_into=None)
     whens = [
+        *([When(unsent, then=Value("cancelled"))] if ends else []),
         When(change__state=State.DONE, then=Value("made")),
         When(change__state=State.FAILED, then=Value("failed")),
         When(change__state=State.REPLACED, then=Value("cancelled")),
@@ -37,7 +41,9 @@ def with_status(batch: Import, rows: QuerySet[ImportRow] | None = None) -> Query
     ]
     if batch.skip_owned:
         whens.append(When(is_owned=True, then=Value("skipped")))
-    rest = {Import.State.CHECKED: F("verdict"), Import.State.CANCELLED: Value("cancelled")}.get(batch.state, Value("waiting"))
+    rest = F("verdict") if batch.state == Import.State.CHECKED else Value("waiting")
+    if ends or batch.state == Import.State.CANCELLED:
+        rest = Value("cancelled")
     return rows.annotate(status=Case(*whens, default=rest, output_field=CharField()))
 
 
@@ -70,7 +76,7 @@ def _notices(row: ImportRow) -> list[str]:
 
 
 def _why_not(row: ImportRow) -> str:
-    if row.change:
+    if row.change and row.change.finished_at:
         return _(row.change.error) if row.change.error else _("A newer wish took its place before it was sent.")
     if row.message:
         return row.message.error

@@ -11,6 +11,7 @@ from typing import Any
 
 import openpyxl
 from django.utils.translation import gettext as _
+from openpyxl.cell.read_only import EMPTY_CELL
 
 from softphones.imports.columns import MOST_COLUMNS
 
@@ -19,6 +20,8 @@ MOST_RATIO = 200  # a sheet of text is packed to a tenth or so
 RATIO_COUNTS_FROM = 1024 * 1024
 MOST_PARTS = 500
 MOST_LINES = 50_000
+MOST_CELLS = 200_000
+MOST_TEXT = 8 * 1024 * 1024  # characters; one long text may stand in the archive once and count in every cell
 
 _ZEROS = re.compile(r"0{2,20}")
 
@@ -49,8 +52,15 @@ def rows(file: bytes, notice: Callable[[str], object]) -> Iterator[SheetRow]:
         raise
     except Exception as error:  # openpyxl lets through whatever a damaged file makes it stumble over
         raise NoWorkbook(_("This workbook is damaged or no .xlsx file. Save it anew as .xlsx, or as CSV.")) from error
+    length = 0
     for number, cells in found:
-        yield _row(number, cells, computed[number] if computed else cells)
+        # A row of nothing but formulas without results is empty when it is read for results.
+        results = cells if computed is None else computed.get(number, (EMPTY_CELL,) * len(cells))
+        row = _row(number, cells, results)
+        length += sum(map(len, row.cells))
+        if length > MOST_TEXT:
+            raise NoWorkbook(_far_more())
+        yield row
 
 
 def _refuse_bombs(file: bytes) -> None:
@@ -62,10 +72,14 @@ def _refuse_bombs(file: bytes) -> None:
     size = sum(part.file_size for part in parts)
     too_dense = size > RATIO_COUNTS_FROM and size > MOST_RATIO * len(file)
     if size > MOST_UNZIPPED or too_dense or len(parts) > MOST_PARTS:
-        raise NoWorkbook(_("This workbook unpacks to far more than a list of softphones. Copy the cells into a new one."))
+        raise NoWorkbook(_far_more())
     names = {part.filename for part in parts}
     if "[Content_Types].xml" not in names or not any(name.startswith("xl/") for name in names):
         raise NoWorkbook(_("This is a zip archive but no Excel workbook. Save the spreadsheet as .xlsx or CSV."))
+
+
+def _far_more() -> str:
+    return _("This workbook unpacks to far more than a list of softphones. Copy the cells into a new one.")
 
 
 def _read(file: bytes, *, data_only: bool, notice: Callable[[str], object] | None) -> list[tuple[int, tuple]]:
@@ -84,10 +98,11 @@ def _read(file: bytes, *, data_only: bool, notice: Callable[[str], object] | Non
 
 
 def _filled(sheet) -> Iterator[tuple[int, tuple]]:
-    previous = None
+    previous, size = None, 0
     for number, cells in enumerate(sheet.iter_rows(max_col=MOST_COLUMNS + 1), 1):
-        if number > MOST_LINES:
-            raise NoWorkbook(_("The sheet goes down too far. Delete the empty rows between its rows, and those below."))
+        size += sum(cell is not EMPTY_CELL for cell in cells)
+        if number > MOST_LINES or size > MOST_CELLS:
+            raise NoWorkbook(_("The sheet has far too many rows or cells. Delete the empty ones, and what is not needed."))
         if cells is previous:
             continue  # the stand-in for a row that is not there
         previous = cells

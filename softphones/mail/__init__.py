@@ -5,9 +5,10 @@ Audian or that a person has proven, never to one that somebody typed. Codes go o
 EMAIL_PER_MINUTE. Nothing in a mail tells us that it was read.
 """
 
-from softphones.mail.addresses import NoAddress, address_of
+from softphones.mail.addresses import NoAddress, address_of, addresses_of
 from softphones.mail.asking import ask, came_to_set_up, tell_admins, troubled, try_again
 from softphones.mail.keeping import forget
+from softphones.mail.pace import per_minute
 from softphones.mail.sending import Sent, send_due, send_for
 from softphones.models.addresses import masked
 
@@ -15,10 +16,12 @@ __all__ = [
     "NoAddress",
     "Sent",
     "address_of",
+    "addresses_of",
     "ask",
     "came_to_set_up",
     "forget",
     "masked",
+    "per_minute",
     "send_due",
     "send_for",
     "tell_admins",

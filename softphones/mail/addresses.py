@@ -1,5 +1,8 @@
 """To which address a mail goes: one that a person has proven, or the one that Audian has for them. Never a typed one."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext as _
@@ -19,9 +22,50 @@ def address_of(person: User | Owner, *, softphone: Softphone | None = None) -> s
     """
     if softphone is not None:
         _refuse_phone(softphone, person)
-    if isinstance(person, Owner):
-        return _of_owner(person)
-    address = people.own_address(person) if person.is_active else ""
+    return _of_owner(person, _Asked) if isinstance(person, Owner) else _of_user(person, _Asked)
+
+
+def addresses_of(softphones: Collection[Softphone]) -> dict[int, str | NoAddress]:
+    """`address_of` the person of each softphone, by its primary key: the address, or why there is none. Costs a few queries."""
+    owners = {phone.owner for phone in softphones if phone.owner}
+    known = _Known(
+        own=people.own_addresses({owner.user for owner in owners if owner.user}),
+        let_in=people.let_in([owner for owner in owners if owner.user is None]),
+    )
+    return {phone.pk: _of_phone(phone, known) for phone in softphones}
+
+
+class _Asked:
+    """What is to be known of a person, asked for when it is needed."""
+
+    own_address = staticmethod(people.own_address)
+    lets_in = staticmethod(people.lets_in)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The same, asked for many people before."""
+
+    own: dict[int, str]
+    let_in: set[int]
+
+    def own_address(self, user: User) -> str:
+        return self.own.get(user.pk, "")
+
+    def lets_in(self, owner: Owner, address: str) -> bool:
+        return owner.pk in self.let_in
+
+
+def _of_phone(phone: Softphone, known: _Known) -> str | NoAddress:
+    try:
+        _refuse_phone(phone, phone.owner)
+        return _of_owner(phone.owner, known)
+    except NoAddress as error:
+        return error
+
+
+def _of_user(person: User, known: type[_Asked] | _Known) -> str:
+    address = known.own_address(person) if person.is_active else ""
     if not address:
         raise NoAddress(_("%(person)s can’t sign in: there is no address that they have proven.") % {"person": person})
     return address
@@ -33,7 +77,7 @@ def admins(account: Account) -> list[User]:
     return [admin for admin in found.order_by("id") if people.own_address(admin)]
 
 
-def _refuse_phone(softphone: Softphone, person: User | Owner) -> None:
+def _refuse_phone(softphone: Softphone, person: User | Owner | None) -> None:
     if softphone.gone_at:
         raise NoAddress(_("The softphone is gone."))
     if not softphone.enabled:
@@ -45,17 +89,17 @@ def _refuse_phone(softphone: Softphone, person: User | Owner) -> None:
         raise NoAddress(_("The softphone belongs to somebody else now."))
 
 
-def _of_owner(owner: Owner) -> str:
+def _of_owner(owner: Owner, known: type[_Asked] | _Known) -> str:
     if owner.gone_at or not owner.enabled:
         raise NoAddress(_("%(person)s is switched off or gone at Audian.") % {"person": owner})
     if owner.user:
-        return address_of(owner.user)
+        return _of_user(owner.user, known)
     if not _is_valid(owner.email):
         raise NoAddress(
             _("Audian has no e-mail address for %(person)s. Add it there; it is here within minutes.") % {"person": owner}
         )
     address = people.fold(owner.email)
-    if not people.lets_in(owner, address):
+    if not known.lets_in(owner, address):
         raise NoAddress(
             _("%(person)s can’t sign in with the address at Audian: it is shared, was changed, or isn’t allowed. Ask an admin.")
             % {"person": owner}

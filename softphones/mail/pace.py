@@ -17,13 +17,13 @@ def has_room(rank: int, now: datetime) -> bool:
         return True
     Bucket.objects.bulk_create([Bucket(name=_LOCK, tokens=0, at=0)], ignore_conflicts=True)
     Bucket.objects.select_for_update().get(name=_LOCK)
-    return _handed(now).count() < _room(rank)
+    return _handed(now).count() < per_minute(rank)
 
 
 def frees_at(rank: int, now: datetime) -> datetime:
     """When there is room for a mail of this rank; `now` if there is room already."""
     handed = list(_handed(now).order_by("handed_at").values_list("handed_at", flat=True)) if rank else []
-    over = len(handed) - _room(rank)
+    over = len(handed) - per_minute(rank)
     return handed[over] + MINUTE if over >= 0 and handed else now
 
 
@@ -31,6 +31,7 @@ def _handed(now: datetime):
     return Message.objects.filter(rank__gt=0, handed_at__gt=now - MINUTE)
 
 
-def _room(rank: int) -> int:
+def per_minute(rank: int) -> int:
+    """How many mails of this rank go out in a minute, if no others do."""
     share = _BULK_SHARE if rank >= Message.BULK_RANK else 1
     return max(1, int(settings.EMAIL_PER_MINUTE * share))

@@ -30,11 +30,12 @@ class Import(models.Model):
         STARTING = "starting", _("starting")  # its rows are being written into the outbox; nothing of it is sent yet
         STARTED = "started", _("started")
         PAUSED = "paused", _("paused")
+        CANCELLING = "cancelling", _("being cancelled")  # what is unsent of it is taken out of the outbox
         CANCELLED = "cancelled", _("cancelled")
         FINISHED = "finished", _("finished")
 
-    UNFINISHED = (State.CHECKED, State.STARTING, State.STARTED, State.PAUSED)
-    STOPPED = (State.STARTING, State.PAUSED)  # its wishes wait in the outbox
+    UNFINISHED = (State.CHECKED, State.STARTING, State.STARTED, State.PAUSED, State.CANCELLING)
+    STOPPED = (State.STARTING, State.PAUSED, State.CANCELLING)  # nothing of it leaves the outbox
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="imports")
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.CREATE)
@@ -60,18 +61,21 @@ class Import(models.Model):
     # What was chosen at the start
     skip_errors = models.BooleanField(default=False)
     skip_owned = models.BooleanField(default=False)
+    ip = models.GenericIPAddressField(null=True)  # from where; for the history of what a worker writes
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "kind", "sha256"],
-                condition=Q(state__in=["checked", "starting", "started", "paused"]),
+                condition=Q(state__in=["checked", "starting", "started", "paused", "cancelling"]),
                 name="import_once_at_a_time",
             )
         ]
         indexes = [
             models.Index(fields=["account", "-created_at", "-id"], name="import_newest"),
-            models.Index(fields=["account"], condition=Q(state__in=["starting", "paused"]), name="import_stopped"),
+            models.Index(
+                fields=["account"], condition=Q(state__in=["starting", "paused", "cancelling"]), name="import_stopped"
+            ),
         ]
 
     def __str__(self):

@@ -1,7 +1,18 @@
 """People: who may have a code, what it opens, which owner is whose, and how fresh the proof is."""
 
 from softphones.people.codes import Verdict, ask, enter, forget_lapsed
-from softphones.people.identity import Entrance, arrive, fold, lets_in, make_user, own_address, user_with, way_in
+from softphones.people.identity import (
+    Entrance,
+    arrive,
+    fold,
+    let_in,
+    lets_in,
+    make_user,
+    own_address,
+    own_addresses,
+    user_with,
+    way_in,
+)
 from softphones.people.links import check_links, link_owners
 from softphones.people.proof import mark_proof, proof_is_fresh
 from softphones.people.sessions import end_sessions
@@ -16,11 +27,13 @@ __all__ = [
     "enter",
     "fold",
     "forget_lapsed",
+    "let_in",
     "lets_in",
     "link_owners",
     "make_user",
     "mark_proof",
     "own_address",
+    "own_addresses",
     "proof_is_fresh",
     "user_with",
     "way_in",

@@ -1,5 +1,7 @@
 """Who an address is: a portal user who proved it, or somebody at Audian who may become one. A mere claim counts for nothing."""
 
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,8 +10,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from softphones import audit
-from softphones.models import Account, Owner, User
-from softphones.people.links import claimable, link_owners, opens
+from softphones.models import Account, Membership, Owner, User
+from softphones.people.links import claimable, claimable_of, link_owners, opens
+
+IN_ONE_QUERY = 1000
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,12 @@ def fold(address: str) -> str:
     """The address as it is compared and mailed to; "" for one outside ASCII, whose case folding may name another mailbox."""
     address = address.strip()
     return address.lower() if address.isascii() and "@" in address else ""
+
+
+def _batched(values: list) -> Iterator[list]:
+    """The values in lists that a query can take."""
+    for start in range(0, len(values), IN_ONE_QUERY):
+        yield values[start : start + IN_ONE_QUERY]
 
 
 def user_with(address: str) -> User | None:
@@ -51,10 +61,54 @@ def way_in(address: str) -> Entrance | None:
 
 def lets_in(owner: Owner, address: str) -> bool:
     """Whether somebody who is not linked yet would see the phones of `owner` after a code mailed to `address` (folded)."""
-    entrance = way_in(address)
-    if entrance is None or owner not in claimable(address):
-        return False
-    return opens(owner) or bool(entrance.user and entrance.user.memberships.filter(account=owner.account_id).exists())
+    user = user_with(address)
+    inside = set(user.memberships.values_list("account", flat=True)) if user else set()
+    return owner in claimable(address) and _is_let_in(owner, user, inside)
+
+
+def _is_let_in(owner: Owner, user: User | None, inside: Container[int]) -> bool:
+    """Whether a claimable owner lets in who has its address: `user`, if one has proven it, is `inside` these accounts."""
+    if user is None:
+        return opens(owner)
+    return user.is_active and (opens(owner) or owner.account_id in inside)
+
+
+def let_in(owners: Iterable[Owner]) -> set[int]:
+    """The primary keys of those of these owners that `lets_in` lets in by their own address. A few queries for all of them."""
+    by_address = defaultdict(set)
+    for owner in owners:
+        by_address[fold(owner.email)].add(owner.pk)
+    found = set()
+    for addresses in _batched(sorted(set(by_address) - {""})):
+        users, inside, alike = _with_addresses(addresses)
+        for address in addresses:
+            user = users.get(address)
+            there = [owner for owner in claimable_of(alike[address]) if owner.pk in by_address[address]]
+            found |= {owner.pk for owner in there if _is_let_in(owner, user, inside[user.pk] if user else ())}
+    return found
+
+
+def own_addresses(users: Iterable[User]) -> dict[int, str]:
+    """`own_address` of each of these users, by primary key; who has none is missing."""
+    found = {}
+    for keys in _batched(sorted({user.pk for user in users})):
+        proven = EmailAddress.objects.filter(user__in=keys, verified=True).order_by("primary", "-pk")
+        found |= dict(proven.values_list("user", "email"))
+    return found
+
+
+def _with_addresses(addresses: list[str]) -> tuple[dict[str, User], dict[int, set[int]], dict[str, list[Owner]]]:
+    """Who has proven each of these addresses, in which accounts each of them is, and all owners that have each."""
+    proven = EmailAddress.objects.filter(email__in=addresses, verified=True).select_related("user").order_by("-pk")
+    users, inside, alike = {each.email: each.user for each in proven}, defaultdict(set), defaultdict(list)
+    memberships = Membership.objects.filter(user__in=[user.pk for user in users.values()])
+    for user, account in memberships.values_list("user", "account"):
+        inside[user].add(account)
+    accounts = Account.objects.in_bulk()
+    for owner in Owner.objects.filter(email_folded__in=addresses):
+        owner.account = accounts[owner.account_id]
+        alike[owner.email_folded].append(owner)
+    return users, inside, alike
 
 
 def arrive(*, address: str, ip: str | None, now: datetime) -> User | None:

@@ -1,6 +1,7 @@
 """Which owner at Audian is which portal user: linked once, by proof of the address, and dropped when that no longer holds."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
@@ -17,10 +18,13 @@ def claimable(address: str) -> list[Owner]:
     An owner that was ever linked counts against another one with its address even after it left: the address may have
     been given to somebody new, and an admin has to look.
     """
-    if not address:
-        return []
+    return claimable_of(Owner.objects.filter(email_folded=address).select_related("account")) if address else []
+
+
+def claimable_of(owners: Iterable[Owner]) -> list[Owner]:
+    """`claimable`, of all the owners that have one address."""
     by_account = defaultdict(list)
-    for owner in Owner.objects.filter(email_folded=address).select_related("account").order_by("account_id", "id"):
+    for owner in sorted(owners, key=lambda owner: (owner.account_id, owner.pk)):
         if owner.linked_at or _is_there(owner):
             by_account[owner.account_id].append(owner)
     return [owners[0] for owners in by_account.values() if len(owners) == 1 and _is_free(owners[0])]

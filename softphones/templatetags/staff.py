@@ -15,6 +15,7 @@ PARTS = (
     ("home", "staff_home", _("Overview"), LIST),
     ("people", "people", _("People"), LIST),
     ("softphones", "staff_softphones", _("Softphones"), LIST),
+    ("imports", "imports", _("Bulk"), MANAGE),
     ("history", "history", _("History"), LIST),
     ("mail", "mails", _("Mail"), LIST),
     ("members", "members", _("Members"), MANAGE),
@@ -32,7 +33,8 @@ def staff_parts(context, account):
 @register.inclusion_tag("staff/trouble.html", takes_context=True)
 def staff_trouble(context, account):
     """What keeps this account's wishes or its mirror back just now, if anything does."""
-    return {"account": account, "trouble": listing.trouble(account), "told": context.get("part") == "home"}
+    told = {name: context.get(name, False) for name in ("asks_here", "waits_here")}
+    return {"account": account, "trouble": listing.trouble(account), "told": context.get("part") == "home"} | told
 
 
 def _address(name: str, slug: str) -> str:

@@ -27,7 +27,7 @@ def accept(request, slug, pk):
     count = _decide(request, slug, pk, changes.accept)
     if count:
         messages.success(request, ngettext("Accepted: %d change goes on.", "Accepted: %d changes go on.", count) % count)
-    return redirect("charges", slug)
+    return _back(request, slug)
 
 
 @require_POST
@@ -35,7 +35,13 @@ def decline(request, slug, pk):
     count = _decide(request, slug, pk, changes.decline)
     if count:
         messages.success(request, ngettext("Declined: %d change ended.", "Declined: %d changes ended.", count) % count)
-    return redirect("charges", slug)
+    return _back(request, slug)
+
+
+def _back(request, slug):
+    """To the page of the import on which this was decided, if it was."""
+    batch = request.POST.get("import", "")
+    return redirect("import", slug, batch) if batch.isascii() and batch.isdecimal() else redirect("charges", slug)
 
 
 def _is_what_was_seen(request, change) -> bool:

@@ -6,10 +6,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from softphones import helpdesk, lights, listing, mail, mirror
+from softphones import helpdesk, imports, lights, listing, mail, mirror
 from softphones.access import LIST, account_for, has_role
-from softphones.models import Change, Membership, SyncRun
+from softphones.bulk_forms import MOST
+from softphones.models import Change, Import, Membership, SyncRun
 from softphones.staff_forms import ListForm
+from softphones.views.import_page import with_headlines
 from softphones.views.setup_page import as_of_now
 
 _COLUMNS = ("name", "number", "seen")
@@ -29,6 +31,7 @@ def home(request, slug):
         "charges": Change.objects.filter(account=account, state=Change.State.HELD, folded_into=None).count(),
         "unsent": mail.troubled(account, now=timezone.now()).filter(state="failed").count(),
     }
+    context |= _bulk(account) if context["manages"] else {"stopped": [], "under_way": []}
     return render(request, "staff/home.html", context)
 
 
@@ -38,6 +41,8 @@ def softphones(request, slug):
     account = account_for(request, slug, LIST)
     form = ListForm(request.GET)
     filter, order = form.filter(), _order(request)
+    if request.htmx.target == "matching":
+        return matching(request, listing.softphones(account, filter)[0])
     marks = {name: request.GET.get(name, "") for name in ("after", "before")}
     page, capped = listing.page(account, filter, order=order, **marks)
     wishes = listing.open_changes(page.rows)
@@ -46,6 +51,7 @@ def softphones(request, slug):
         "filter": filter,
         "page": page,
         "capped": capped,
+        "choose_all": not capped,
         "rows": [(phone, as_of_now(lights.last_seen(phone)), wishes.get(phone.pk)) for phone in page.rows],
         "orders": {column: _turned(request, column, order) for column in _COLUMNS},
         "order": order,
@@ -55,10 +61,23 @@ def softphones(request, slug):
     return render(request, "staff/softphones.html#list" if request.htmx else "staff/softphones.html", context)
 
 
+def matching(request, rows):
+    """How many rows a list finds on all its pages, as far as one piece of bulk work takes them: a fragment."""
+    found = len(rows.values_list("pk")[: MOST + 1])
+    return render(request, "imports/matching.html", {"found": found, "most": MOST})
+
+
 def frame(request, account, part: str) -> dict:
     """What the frame of a staff page needs, and whether the visitor is an admin."""
     manages = has_role(request.user, account, Membership.Role.ADMIN)
     return {"account": account, "here": account.slug, "part": part, "manages": manages}
+
+
+def _bulk(account) -> dict:
+    """The bulk work that waits for an admin, and that goes by itself."""
+    found = with_headlines(imports.under_way(account))
+    stopped = [batch for batch in found if batch.state in (Import.State.CHECKED, Import.State.PAUSED)]
+    return {"stopped": stopped, "under_way": [batch for batch in found if batch not in stopped]}
 
 
 def _order(request) -> str:

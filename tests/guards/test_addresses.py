@@ -9,7 +9,7 @@ from django.urls import get_resolver, reverse
 from django.utils import timezone
 
 from softphones import setup_links
-from softphones.models import Change, Message, SyncRun
+from softphones.models import Change, Import, Message, SyncRun
 from tests.factories import make_user
 from tests.staffing import signed_in_as_staff, staff_browser
 
@@ -80,6 +80,19 @@ RULES = {
     "softphone_create": ADMIN,
     "softphone_edit": ADMIN,
     "softphone_delete": ADMIN,
+    "imports": ADMIN,
+    "import_template": ADMIN,
+    "import": ADMIN,
+    "import_start": ADMIN,
+    "import_pause": ADMIN,
+    "import_resume": ADMIN,
+    "import_cancel": ADMIN,
+    "import_undo": ADMIN,
+    "import_mails": ADMIN,
+    "import_csv": ADMIN,
+    "import_handouts": ADMIN,
+    "from_people": ADMIN,
+    "bulk": ADMIN,
 }
 # A GET may record what was observed, and nothing else: a light, a softphone that fetched its own document.
 OBSERVED = {
@@ -118,7 +131,9 @@ def address(alices_phone, alice):
     about = {"account": account, "softphone": alices_phone, "owner": owner, "to": owner.email, "next_attempt_at": now}
     message = Message.objects.create(kind=Message.Kind.SETUP_LINK, state=Message.State.FAILED, **about)
     run = SyncRun.objects.create(account=account, state=SyncRun.State.HELD, started_at=now)
+    batch = Import.objects.create(account=account, name="phones.csv", created_at=now)
     objects = {
+        tuple(each for each in RULES if each.startswith("import_") or each == "import"): batch.pk,
         ("person", "confirm_person", "unlink_person"): owner.pk,
         ("change", "change_again", "staff_change", "staff_change_again", "charges_accept", "charges_decline"): change.pk,
         ("mail_again",): message.pk,

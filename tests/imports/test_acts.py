@@ -94,10 +94,10 @@ def test_undo_deletes_what_was_made_and_nobody_has_connected(check, start, send,
     send()
     connected = Softphone.objects.get(name="A")
     sandbox.register(connected.audian_id)
-    preview = imports.undo_preview(batch=batch, now=timezone.now())
-    assert (preview.would_delete, preview.connected, preview.unknown, preview.gone) == (2, 1, 0, 0)
     undo = imports.undo(batch=batch, by=admin, now=timezone.now())
     assert (undo.parent, undo.will, undo.exists) == (batch, 2, 1)
+    [kept] = imports.rows(undo, show="exists").rows
+    assert kept.sentence == "It has been connected: it is kept."
     start(undo)
     send()
     left = {device["name"] for device in softphones_of(sandbox)}
@@ -113,13 +113,33 @@ def test_undo_keeps_what_nobody_can_see(check, start, send, sandbox, admin, acco
     assert imports.undo(batch=Import.objects.get(pk=batch.pk), by=admin, now=timezone.now()).will == 0
 
 
-def test_people_are_mailed_once_where_their_new_softphone_is(check, start, send, admin, alice):
-    batch = start(check("name,owner_email\nA,alice@acme.example\nB,\n"))
+@pytest.fixture
+def mail_setup(admin):
+    return lambda batch: imports.mail_setup(batch=batch, by=admin, now=timezone.now())
+
+
+def test_people_are_mailed_once_where_their_new_softphone_is(check, start, send, mail_setup, alice):
+    made = start(check("name,owner_email\nA,alice@acme.example\nB,\n"))
     send()
-    assert Message.objects.count() == 0
-    for _press in range(2):
-        assert imports.send_setup_mails(batch=batch, by=admin, now=timezone.now()) == 1
-    assert [message.to for message in Message.objects.all()] == ["alice@acme.example"]
+    mails = mail_setup(made)
+    assert (mails.parent, sorted(verdicts(mails)), Message.objects.count()) == (made, ["error", "will_do"], 0)
+    start(mails, skip_errors=True)
+    [message] = Message.objects.all()
+    assert (message.kind, message.to, message.rank) == ("softphone_ready", "alice@acme.example", Message.BULK_RANK)
+    Message.objects.update(state=Message.State.SENT)
+    imports.settle(now=timezone.now())
+    again_asked = mail_setup(made)
+    assert (again_asked == mails, sorted(verdicts(again_asked))) == (False, ["error", "exists"])
+
+
+def test_a_mail_that_failed_can_be_asked_for_again(check, start, send, mail_setup, alice):
+    made = start(check("name,owner_email\nA,alice@acme.example\n"))
+    send()
+    start(mail_setup(made))
+    Message.objects.update(state=Message.State.FAILED)
+    imports.settle(now=timezone.now())
+    start(mail_setup(made))
+    assert sorted(Message.objects.values_list("state", flat=True)) == ["failed", "queued"]
 
 
 def test_people_whose_password_was_reset_in_bulk_are_told_behind_single_mails(account, act, start, send, sandbox, alice, plant):

@@ -3,6 +3,7 @@
 import csv
 import datetime
 import io
+import random
 import zipfile
 
 import openpyxl
@@ -152,7 +153,37 @@ def test_a_workbook_that_goes_on_for_ever_is_refused():
     workbook.active["A1000000"] = "Lobby"
     out = io.BytesIO()
     workbook.save(out)
-    assert "too far" in problem(out.getvalue())
+    assert "far too many rows" in problem(out.getvalue())
+
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+STRINGS = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+
+
+def rewritten(rows: str, text: str) -> bytes:
+    """A workbook of which the sheet has these rows; `text` is the one text that its cells share. Not dense at all."""
+    source = zipfile.ZipFile(io.BytesIO(book(["name"], ["Lobby"])))
+    parts = {part.filename: source.read(part) for part in source.infolist()}
+    shared = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{STRINGS}"/></Types>'.encode()
+    parts["[Content_Types].xml"] = parts["[Content_Types].xml"].replace(b"</Types>", shared)
+    parts["xl/sharedStrings.xml"] = f'<sst xmlns="{MAIN}"><si><t>{text}</t></si></sst>'.encode()
+    parts["xl/worksheets/sheet1.xml"] = f'<worksheet xmlns="{MAIN}"><sheetData>{rows}</sheetData></worksheet>'.encode()
+    parts["xl/media/noise"] = random.Random(1).randbytes(1_000_000)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def test_one_long_text_in_every_cell_is_refused():
+    rows = '<row><c t="inlineStr"><is><t>name</t></is></c></row>' + '<row><c t="s"><v>0</v></c></row>' * 1000
+    assert len(cells(rewritten(rows, "Lobby"))) == 1000
+    assert "unpacks to far more" in problem(rewritten(rows, "a" * 100_000))
+
+
+def test_a_sheet_full_of_cells_is_refused():
+    assert "far too many rows or cells" in problem(rewritten(f"<row>{'<c/>' * 100}</row>" * 2050, "name"))
 
 
 def test_an_apostrophe_comes_off_only_where_it_makes_something_safe():

@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from softphones import changes, charges, imports, tasks
-from softphones.imports import settling
+from softphones import changes, charges, imports
 from softphones.models import AuditEvent, Change, Import, ImportRow, Softphone
 from tests.factories import make_owner, make_softphone
 from tests.imports.conftest import again, said, softphones_of, table, verdicts, writes
@@ -111,30 +110,6 @@ def test_cancelled_the_rest_ends_and_the_report_says_so(check, start, send, sand
     start(check(FILE))
     send()
     assert len(softphones_of(sandbox)) == 8
-
-
-def test_a_start_that_was_interrupted_goes_on_by_itself(check, start, send, sandbox, monkeypatch):
-    batch = check(FILE)
-    monkeypatch.setattr(settling, "CREATES_AT_ONCE", 3)
-    written = changes.create_many
-
-    def killed(**kwargs):
-        if Change.objects.exists():
-            raise SystemExit
-        return written(**kwargs)
-
-    monkeypatch.setattr(changes, "create_many", killed)
-    with pytest.raises(SystemExit):
-        start(batch)
-    monkeypatch.setattr(changes, "create_many", written)
-    assert (Change.objects.count(), again(batch).state) == (3, Import.State.STARTING)
-    while changes.drain(account=batch.account, seconds=1).more:
-        pass
-    assert writes(sandbox) == []
-    tasks.sweep()
-    assert Change.objects.count() == 8
-    send()
-    assert (progress(batch).made, len(softphones_of(sandbox))) == (8, 8)
 
 
 def test_the_first_question_about_charges_holds_all_and_is_asked_once(check, start, send, sandbox, admin, account):

@@ -34,7 +34,10 @@ class Command(AnsweringCommand):
     def answer(self, **options) -> dict:
         account, path = _account(options["account"]), Path(options["file"])
         file, now = _read(path), timezone.now()
-        batch = None if options["dry_run"] else imports.unfinished(file=file, account=account)
+        batch = None
+        if not options["dry_run"]:
+            imports.catch_up(account=account, now=now)
+            batch = imports.unfinished(file=file, account=account)
         if batch is None:
             answer = self._checked(account, file, path.name, options)
             if options["dry_run"] or answer["exists"] == answer["valid"]:
@@ -42,6 +45,7 @@ class Command(AnsweringCommand):
             batch = imports.check(file=file, name=path.name, account=account, by=None, now=now)
         try:
             batch = self._start(batch, options["skip_errors"])
+            imports.go_on(batch=batch, now=now)
             if not options["enqueue"]:
                 self._push(batch)
         finally:

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Count
 from django.utils import timezone
 
-from softphones import changes
+from softphones import changes, imports
 from softphones.management.accounts import chosen_accounts
 from softphones.management.answer import AnsweringCommand, CommandFailed
 from softphones.models import Account, Change
@@ -37,6 +37,7 @@ class Command(AnsweringCommand):
         accounts, begun = chosen_accounts(options["account"]), timezone.now()
         until = time.monotonic() + options["max_wait"]
         for account in accounts:
+            imports.catch_up(account=account, now=begun)
             self._push(account, until)
         numbers = _numbers(accounts, begun)
         message = "{done} done, {failed} failed, {held} held, {left} left.".format(**numbers)
