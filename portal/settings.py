@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from celery.schedules import schedule
 
+from portal import logs
 from portal.environment import LOOPBACK, Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -58,6 +59,7 @@ INSTALLED_APPS = [
     "softphones",
 ]
 MIDDLEWARE = [
+    "portal.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "portal.middleware.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -208,13 +210,14 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file: all intervals are short
+_sweep = environment.number("SWEEP_SECONDS", 30, least=1)
 CELERY_BEAT_SCHEDULE = {
     "mirror-accounts": {
         "task": "softphones.tasks.mirror_accounts",
         "schedule": schedule(300),
         "options": {"expires": 300},
     },
-    "sweep": {"task": "softphones.tasks.sweep", "schedule": schedule(30), "options": {"expires": 30}},
+    "sweep": {"task": "softphones.tasks.sweep", "schedule": schedule(_sweep), "options": {"expires": _sweep}},
 }
 
 # --- Audian: the first account (further ones are rows)
@@ -307,17 +310,10 @@ MESSAGE_STAY = 20
 ZOIPER_QR_DEADLINE = 3
 ZOIPER_QR_BYTES = 200_000
 MIRROR_STALE_AFTER = 15 * 60
+WORKER_SILENT_AFTER = environment.number("WORKER_SILENT_AFTER", 180, least=1)  # beat asks for a sweep every 30
 
 DEMO = environment.flag("DEMO", False)
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"secrets": {"()": "portal.logs.SecretsFilter"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["secrets"]}},
-    "root": {"handlers": ["stderr"], "level": environment.level("LOG_LEVEL", "INFO")},
-    "loggers": {"django": {"handlers": [], "propagate": True}, "django.server": {"handlers": [], "propagate": True}},
-}
+LOGGING = logs.configuration(line=environment.log_line("LOG_FORMAT", debug=DEBUG), level=environment.level("LOG_LEVEL", "INFO"))
 
 environment.stop_if_bad()

@@ -10,14 +10,12 @@ from celery.signals import worker_init
 from django.conf import settings
 from django.utils import timezone
 
-from softphones import changes, imports, leases, limits, mail, mirror, people
+from softphones import changes, imports, leases, limits, mail, mirror, people, vitals
 from softphones.configuration import at_start
 from softphones.models import Account, Import
 from softphones.wake import wake
 
 logger = logging.getLogger(__name__)
-
-SWEPT = "swept"  # the lease whose time is that of the last sweep: it says that a worker and beat are running
 
 
 @shared_task
@@ -65,7 +63,7 @@ def sweep(**kwargs) -> None:
             step()
         except Exception:
             logger.exception("The sweep could not finish one of its steps.")
-    leases.take(SWEPT, 0)
+    leases.take(vitals.SWEPT, 0)
 
 
 def _send() -> None:

@@ -7,7 +7,7 @@ from django.db import OperationalError, connection
 from django.db.models import F
 from django.utils import timezone
 
-from softphones import tasks
+from softphones import tasks, vitals
 from softphones.models import Lease, SyncRun
 from tests.factories import make_account
 
@@ -50,7 +50,7 @@ def test_only_a_complete_run_counts(client, account):
 def test_a_worker_that_has_not_been_heard_of_for_three_minutes_is_silent(client, account):
     mirrored(account, ago=timedelta(seconds=30))
     tasks.sweep()
-    Lease.objects.filter(name=tasks.SWEPT).update(held_until=F("held_until") - 181)
+    Lease.objects.filter(name=vitals.SWEPT).update(held_until=F("held_until") - 181)
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert (answer.json()["status"], answer.json()["worker"]) == ("degraded", "silent")
