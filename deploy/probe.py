@@ -1,4 +1,7 @@
-"""Health checks of the containers: `probe.py web|worker|sandbox`. Exit status 0 means well; else a sentence says what is not.
+"""Health checks of the containers. Exit status 0 means well; else a sentence says what is not.
+
+    probe.py http PORT PATH    what listens on PORT of this container answers 200
+    probe.py sweep             a worker has swept lately: beat asks for it every half minute
 
 Small on purpose: it runs every half minute, so it does not start Django.
 """
@@ -13,18 +16,20 @@ SECONDS = 4
 LAST_SWEEP = "SELECT extract(epoch FROM clock_timestamp())::float8 - held_until FROM softphones_lease WHERE name = 'swept'"
 
 
-def web() -> None:
-    """The web server of this container answers, to the name that it answers to."""
-    _ask(8000, "/healthz", host=urlsplit(os.environ["PUBLIC_URL"]).netloc)
+def ask(port: str, path: str) -> None:
+    # The portal answers to its own name alone.
+    host = urlsplit(os.environ.get("PUBLIC_URL", "")).netloc or "localhost"
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=SECONDS)
+    try:
+        connection.request("GET", path, headers={"Host": host})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        sys.exit(f"{path} does not answer: {type(error).__name__}")
+    if status != http.client.OK:
+        sys.exit(f"{path} answers {status}.")
 
 
-def sandbox() -> None:
-    """The sandbox in this container answers."""
-    _ask(8001, "/sandbox", host="localhost")
-
-
-def worker() -> None:
-    """A sweep was finished lately: beat asks for one every half minute, and a worker carries it out."""
+def look_for_sweep() -> None:
     import psycopg
 
     longest = float(os.environ.get("WORKER_SILENT_AFTER") or 180)
@@ -37,16 +42,11 @@ def worker() -> None:
         sys.exit(f"No sweep was finished in the last {longest:.0f} seconds.")
 
 
-def _ask(port: int, path: str, *, host: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
-    try:
-        connection.request("GET", path, headers={"Host": host})
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        sys.exit(f"{path} does not answer: {type(error).__name__}")
-    if status != http.client.OK:
-        sys.exit(f"{path} answers {status}.")
-
-
 if __name__ == "__main__":
-    {"web": web, "worker": worker, "sandbox": sandbox}[sys.argv[1]]()
+    match sys.argv[1:]:
+        case ["http", port, path]:
+            ask(port, path)
+        case ["sweep"]:
+            look_for_sweep()
+        case _:
+            sys.exit(__doc__)

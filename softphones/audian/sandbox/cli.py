@@ -79,6 +79,7 @@ def _sandbox(options: dict[str, Any]) -> Sandbox:
             token_seconds=options["token_seconds"],
             state_file=options["state"],
             zoiper_token_url=options["zoiper_token_url"],
+            open_controls=options["host"] != LOOPBACK,
         )
     except StateFileError as error:
         raise CannotStart(str(error)) from error
