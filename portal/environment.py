@@ -94,7 +94,7 @@ class Environment:
         return value
 
     def log_line(self, name: str, *, debug: bool) -> str:
-        """ "text" or "json": for eyes in development, for machines else."""
+        """What a log line is, text or json. Unless it is set: text in development, for eyes."""
         return self.pattern(name, "text|json", "text or json") or ("text" if debug else "json")
 
     def folder(self, name: str, path: Path) -> Path:

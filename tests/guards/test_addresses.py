@@ -82,11 +82,12 @@ RULES = {
     "softphone_delete": ADMIN,
 }
 # A GET may record what was observed, and nothing else: a light, a softphone that fetched its own document.
+LIGHT = {f"softphones_{table}" for table in ("softphone", "lease", "bucket", "apitoken", "callcount")}
 OBSERVED = {
-    "light": {"softphones_softphone", "softphones_lease", "softphones_bucket", "softphones_apitoken"},
-    "lights": {"softphones_softphone", "softphones_lease", "softphones_bucket", "softphones_apitoken"},
-    "phone_state": {"softphones_softphone", "softphones_lease", "softphones_bucket", "softphones_apitoken"},
-    "softphone_delete": {"softphones_softphone", "softphones_lease", "softphones_bucket", "softphones_apitoken"},
+    "light": LIGHT,
+    "lights": LIGHT,
+    "phone_state": LIGHT,
+    "softphone_delete": LIGHT,
     "setup": {"softphones_message"},  # the mail that led here was opened
 }
 WRITES = re.compile(r'^\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
