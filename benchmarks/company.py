@@ -11,7 +11,7 @@ import django
 
 PEOPLE, STAFF = 40, 8
 CHANGES, FAILED, WAITING = 20_000, 40, 20
-RUNS = 20_000
+RUNS = 1_000
 
 
 def main() -> dict:
@@ -73,7 +73,7 @@ def _change_phones(account, now) -> None:
 
 
 def _look_at_audian(account, now) -> None:
-    """A run every five minutes, for as long as the portal keeps them."""
+    """As many runs as the portal keeps, one every five minutes."""
     from softphones.models import SyncRun
 
     runs = []

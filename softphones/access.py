@@ -66,17 +66,19 @@ def account_for(request: HttpRequest, slug: str, act: str) -> Account:
     factor.
     """
     roles = STAFF_ACTS.get(act, set())
-    account = get_object_or_404(Account.objects.filter(memberships__user=request.user, memberships__role__in=roles), slug=slug)
+    found = [each.account for each in accounts_of(request.user) if each.account.slug == slug and each.role in roles]
+    if not found:
+        raise Http404
     if not second_factor.is_shown(request):
         raise SecondFactorMissing
-    return account
+    return found[0]
 
 
 def phone_of_account(request: HttpRequest, slug: str, pk: int, act: str) -> Softphone:
     """A softphone of the account that is there, if the visitor may do `act` to it. Raises as account_for does."""
     account = account_for(request, slug, act)
-    phones = Softphone.objects.present().filter(account=account).select_related("account", "owner__user")
-    phone = get_object_or_404(phones, pk=pk)
+    phone = get_object_or_404(Softphone.objects.present().filter(account=account).select_related("owner__user"), pk=pk)
+    phone.account = account
     refuse_if_of_staff(request.user, account, phone.owner, act)
     return phone
 
@@ -84,7 +86,8 @@ def phone_of_account(request: HttpRequest, slug: str, pk: int, act: str) -> Soft
 def owner_of_account(request: HttpRequest, slug: str, pk: int, act: str) -> Owner:
     """An owner of the account, also one that is gone, if the visitor may do `act` to them. Raises as account_for does."""
     account = account_for(request, slug, act)
-    owner = get_object_or_404(Owner.objects.filter(account=account).select_related("account", "user"), pk=pk)
+    owner = get_object_or_404(Owner.objects.filter(account=account).select_related("user"), pk=pk)
+    owner.account = account
     refuse_if_of_staff(request.user, account, owner, act)
     return owner
 
@@ -110,12 +113,17 @@ def acts_on(user: User, account: Account, owner: Owner | None) -> bool:
 
 
 def has_role(user: User, account: Account, role: str) -> bool:
-    return Membership.objects.filter(user=user, account=account, role=role).exists()
+    return role_in(user, account) == role
+
+
+def role_in(user: User, account: Account) -> str:
+    """The role of `user` in this account; "" if they have none."""
+    return next((each.role for each in accounts_of(user) if each.account_id == account.pk), "")
 
 
 def accounts_of(user: User) -> list[Membership]:
     """The memberships of `user`, oldest first, each with its account."""
-    return list(user.memberships.select_related("account").order_by("id"))
+    return user.roles
 
 
 def staff_accounts(user: User) -> list[Account]:

@@ -107,10 +107,11 @@ def _found(account: Account, rows: QuerySet[Softphone], filter: Filter) -> tuple
 def trouble(account: Account) -> Trouble:
     """What is wrong with the account as a whole."""
     newest = _runs(account).exclude(state=SyncRun.State.RUNNING).first()
-    read = last_read(account)
+    failed = newest if newest and newest.state == SyncRun.State.FAILED else None
+    read = last_read(account) if failed else newest
     return Trouble(
         paused=changes.paused(account),
-        failed=newest if newest and newest.state == SyncRun.State.FAILED else None,
+        failed=failed,
         read=read,
         held=read if read and read.state == SyncRun.State.HELD else None,
         charges=Change.objects.filter(account=account, state=State.HELD).exists(),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from softphones import changes
-from softphones.access import may_have_softphones
+from softphones.access import accounts_of, may_have_softphones
 from softphones.models import Account, Change, Owner, Softphone, SyncRun, User
 
 Kind, State = Change.Kind, Change.State
@@ -43,11 +43,13 @@ class Offer:
         return self.owner.account
 
 
-def offers(user: User, *, now: datetime) -> list[Offer]:
-    """A softphone for each account in which this person has room for one more."""
+def offers(user: User, *, phones: list[Softphone], now: datetime) -> list[Offer]:
+    """A softphone for each account in which this person has room for one more than their `phones`, all that they see."""
+    accounts = {each.account_id: each.account for each in accounts_of(user)}
     found = []
-    for owner in may_have_softphones(user).select_related("account").order_by("pk"):
-        names = list(_phones(owner).values_list("name", flat=True))
+    for owner in may_have_softphones(user).filter(account__in=accounts).order_by("pk"):
+        owner.account = accounts[owner.account_id]
+        names = [phone.name for phone in phones if phone.owner_id == owner.pk]
         if len(names) < owner.account.quota and _is_mirrored(owner.account):
             key = str(_asked(user, Kind.CREATE).filter(account=owner.account).count())
             refused = _too_many(user, Kind.CREATE, owner.account, now)

@@ -3,6 +3,7 @@
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.functional import cached_property
 
 from portal.fields import EncryptedTextField
 from softphones.models.account import Account
@@ -32,6 +33,13 @@ class User(AbstractBaseUser):
 
     def __str__(self):
         return self.name or self.email
+
+    @cached_property
+    def roles(self) -> list["Membership"]:
+        """The memberships, oldest first, each with its account. Read once, since every part of a page asks for them."""
+        # Pages don't talk to Audian, so they don't decrypt what that takes.
+        found = self.memberships.select_related("account").defer("account__api_key", "account__static_token")
+        return list(found.order_by("id"))
 
 
 class Membership(models.Model):

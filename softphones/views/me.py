@@ -27,7 +27,7 @@ def softphones(request):
     seen = {phone.pk: as_of_now(room.last_seen(phone)) for phone in phones}
     context = _list(phones, seen) | {"here": "mine", "shown": "", "first": True}
     context |= _age({each.account_id for each in memberships})
-    context["offers"] = self_service.offers(request.user, now=timezone.now())
+    context["offers"] = self_service.offers(request.user, phones=phones, now=timezone.now())
     if not phones:
         context["standing"] = standing(request.user, memberships, mirrored=context["mirrored"])
     return render(request, "me/softphones.html", context)
@@ -85,7 +85,12 @@ def standing(user, memberships, *, mirrored: bool) -> str:
 
 
 def _phones(user):
-    return list(Softphone.objects.visible_to(user).select_related("account", "owner").order_by("name", "id"))
+    accounts = {each.account_id: each.account for each in accounts_of(user)}
+    mine = Softphone.objects.visible_to(user).filter(account__in=accounts).select_related("owner")
+    phones = list(mine.order_by("name", "id"))
+    for phone in phones:
+        phone.account = accounts[phone.account_id]
+    return phones
 
 
 def _list(phones, seen):

@@ -50,7 +50,7 @@ def softphones(request, slug):
         "orders": {column: _turned(request, column, order) for column in _COLUMNS},
         "order": order,
         "query": _query(request),
-        "read": listing.last_read(account),
+        "read": not page.rows and listing.last_read(account),
     }
     return render(request, "staff/softphones.html#list" if request.htmx else "staff/softphones.html", context)
 
