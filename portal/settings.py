@@ -133,7 +133,7 @@ SESSION_COOKIE_NAME = "__Host-session" if _served_on_tls else "session"
 CSRF_FAILURE_VIEW = "softphones.views.sign_in.stale"
 CSRF_COOKIE_NAME = "__Host-csrf" if _served_on_tls else "csrf"
 SECURE_SSL_REDIRECT = _served_on_tls
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 60 * 60 * 24 * 365 if _served_on_tls else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _served_on_tls
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -312,6 +312,7 @@ ZOIPER_QR_BYTES = 200_000
 MIRROR_STALE_AFTER = 15 * 60
 WORKER_SILENT_AFTER = environment.number("WORKER_SILENT_AFTER", 180, least=1)  # beat asks for a sweep every 30
 
+METRICS_TOKEN = environment.pattern("METRICS_TOKEN", "[!-~]{16,}", "16 or more printable characters, without blanks")
 DEMO = environment.flag("DEMO", False)
 
 LOGGING = logs.configuration(line=environment.log_line("LOG_FORMAT", debug=DEBUG), level=environment.level("LOG_LEVEL", "INFO"))

@@ -9,6 +9,7 @@ from django.urls import get_resolver, reverse
 from django.utils import timezone
 
 from softphones import setup_links
+from softphones.configuration import RESERVED_SLUGS
 from softphones.models import Change, Message, SyncRun
 from tests.factories import make_user
 from tests.staffing import signed_in_as_staff, staff_browser
@@ -18,6 +19,7 @@ STAFF, ADMIN = "staff, with a second factor", "admins, with a second factor"
 RULES = {
     "healthz": PUBLIC,
     "readyz": PUBLIC,
+    "metrics": PUBLIC,  # with the operator's token; else it does not exist
     "demo_mail": PUBLIC,  # of the demo alone; else it does not exist
     "account_login": PUBLIC,
     "sign_in_code": PUBLIC,
@@ -158,6 +160,11 @@ def signed_in(user) -> Client:
 
 def test_every_address_has_a_rule():
     assert sorted(names()) == sorted(RULES)
+
+
+def test_no_account_takes_the_place_of_an_address():
+    first = {str(each.pattern).partition("/")[0] for each, *_rest in walk(get_resolver())}
+    assert {word for word in first if word and "<" not in word} <= RESERVED_SLUGS
 
 
 @pytest.mark.django_db
