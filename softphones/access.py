@@ -51,8 +51,20 @@ def softphone_for(user: User, pk: int, act: str) -> Softphone:
 
 def may_have_softphones(user: User) -> QuerySet[Owner]:
     """As whom `user` may get themselves softphones: enabled and there, in an account of theirs with self-service."""
-    there = Owner.objects.filter(user=user, enabled=True, gone_at=None)
-    return there.filter(account__self_service=True, account__memberships__user=user)
+    return Owner.objects.of_person(user).filter(account__self_service=True)
+
+
+def own_softphones(user: User) -> tuple[list[Owner], list[Softphone]]:
+    """The owners as whom `user` comes in, and all their softphones by name; each with its account, phones with their owner."""
+    accounts = {each.account_id: each.account for each in accounts_of(user)}
+    owners = {each.pk: each for each in Owner.objects.of_person(user).filter(account__in=accounts).order_by("pk")}
+    phones = list(Softphone.objects.present().filter(owner__in=owners).order_by("name", "id"))
+    for owner in owners.values():
+        owner.account = accounts[owner.account_id]
+    for phone in phones:
+        phone.owner = owners[phone.owner_id]
+        phone.account = phone.owner.account
+    return list(owners.values()), phones
 
 
 class SecondFactorMissing(Exception):

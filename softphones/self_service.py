@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from softphones import changes
-from softphones.access import accounts_of, may_have_softphones
+from softphones.access import may_have_softphones
 from softphones.models import Account, Change, Owner, Softphone, SyncRun, User
 
 Kind, State = Change.Kind, Change.State
@@ -43,12 +43,13 @@ class Offer:
         return self.owner.account
 
 
-def offers(user: User, *, phones: list[Softphone], now: datetime) -> list[Offer]:
-    """A softphone for each account in which this person has room for one more than their `phones`, all that they see."""
-    accounts = {each.account_id: each.account for each in accounts_of(user)}
+def offers(user: User, *, owners: list[Owner], phones: list[Softphone], now: datetime) -> list[Offer]:
+    """A softphone for each account in which this person has room for one more than their `phones`.
+
+    `owners` and `phones` are what access.own_softphones gives.
+    """
     found = []
-    for owner in may_have_softphones(user).filter(account__in=accounts).order_by("pk"):
-        owner.account = accounts[owner.account_id]
+    for owner in (each for each in owners if each.account.self_service):
         names = [phone.name for phone in phones if phone.owner_id == owner.pk]
         if len(names) < owner.account.quota and _is_mirrored(owner.account):
             key = str(_asked(user, Kind.CREATE).filter(account=owner.account).count())

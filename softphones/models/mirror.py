@@ -11,6 +11,12 @@ from softphones.models.account import Account
 from softphones.models.people import User
 
 
+class OwnerQuerySet(models.QuerySet):
+    def of_person(self, user):
+        """As whom `user` comes in: linked to them, enabled and there, in an account where they have a membership."""
+        return self.filter(user=user, enabled=True, gone_at=None, account__memberships__user=user)
+
+
 class Owner(models.Model):
     """Mirror of an Audian user: somebody a softphone belongs to."""
 
@@ -35,6 +41,8 @@ class Owner(models.Model):
     linked_at = models.DateTimeField(null=True)
     hold = models.CharField(max_length=20, choices=Hold, blank=True, default="")
 
+    objects = OwnerQuerySet.as_manager()
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "audian_id"], name="owner_once")]
         indexes = [
@@ -51,10 +59,8 @@ class SoftphoneQuerySet(models.QuerySet):
         return self.filter(gone_at=None)
 
     def visible_to(self, user):
-        """A person's own phones: linked owner, enabled and there, in an account where they have a membership."""
-        return self.present().filter(
-            owner__user=user, owner__enabled=True, owner__gone_at=None, account__memberships__user=user
-        )
+        """A person's own phones: those of every owner as whom they come in."""
+        return self.present().filter(owner__in=Owner.objects.of_person(user))
 
 
 class Softphone(models.Model):
