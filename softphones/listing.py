@@ -121,9 +121,11 @@ def trouble(account: Account) -> Trouble:
 def open_changes(rows: list[Softphone]) -> dict[int, Change]:
     """The newest change of each of these softphones, by the softphone's primary key, where it has not arrived."""
     asked = Change.objects.filter(softphone__in=rows).exclude(Change.NOTHING)
-    newest = asked.values("softphone").annotate(newest=Max("pk")).values("newest")
-    found = Change.objects.filter(pk__in=newest, state__in=(*Change.UNFINISHED, State.FAILED)).defer("password")
-    return {change.softphone_id: change for change in found}
+    found = list(asked.filter(state__in=(*Change.UNFINISHED, State.FAILED)).defer("password"))
+    if not found:  # which is usual
+        return {}
+    newest = set(asked.values("softphone").annotate(newest=Max("pk")).values_list("newest", flat=True))
+    return {change.softphone_id: change for change in found if change.pk in newest}
 
 
 def last_read(account: Account) -> SyncRun | None:
