@@ -12,7 +12,6 @@ from softphones.mail import masked
 from softphones.models import Account, Owner, Softphone
 from softphones.paging import Page, page_by_name
 
-
 MATCHES = 50  # that a search shows: as many as a page of everybody
 
 
