@@ -160,6 +160,17 @@ class AudianClient:
             return False
         return True
 
+    def obeys_if_match(self, id: str) -> bool:
+        """Whether the server refuses what is meant for another revision of this device. A GET tells, so nothing is at risk.
+
+        Kazoo's web server compares `If-Match` before any method (audian-api.md section 5), as RFC 9110 section 13.1.1 has it.
+        """
+        try:
+            self._one("GET", "devices", id, headers={"If-Match": '"no revision"'})
+        except errors.Conflict:
+            return True
+        return False
+
     def user(self, id: str) -> UserDocument:
         """The whole user. Raises NotFound."""
         return UserDocument.from_json(self._one("GET", "users", id).data, complete=True)

@@ -46,7 +46,8 @@ class Sandbox:
     4.3; `honours_if_match` False never answers 412. `token_seconds`: life of the tokens it hands out.
     `zoiper_token_url`: the Token URL that the operator told Zoiper; the token is put right behind it.
     `open_controls`: the switches below /sandbox answer other machines too.
-    `clock`: the seconds by which the token buckets fill.
+    `clock`: the seconds by which the token buckets fill. The attribute `clock_ahead` holds the seconds by which the time
+    that it tells in its Date headers is wrong.
     Raises `store.StateFileError` when the state file cannot be used.
     """
 
@@ -70,6 +71,7 @@ class Sandbox:
         self.state = State(softphones=devices, seed=seed, path=state_file, registered=registered, token_seconds=token_seconds)
         self.dialect = DIALECTS[dialect]
         self.latency = latency
+        self.clock_ahead = 0.0
         self.buckets = TokenBuckets(enabled=rate_limit, clock=clock)
         self.faults = Faults()
         self.calls: list[Call] = []

@@ -3,8 +3,10 @@
 import io
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -105,7 +107,9 @@ class SandboxHandler(BaseHTTPRequestHandler):
         head: list[bytes] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
-            lines = [f"HTTP/1.1 {status}", "Server: Cowboy", *(f"{name}: {value}" for name, value in headers)]
+            date = formatdate(time.time() + self.server.sandbox.clock_ahead, usegmt=True)
+            known = [f"HTTP/1.1 {status}", "Server: Cowboy", f"Date: {date}"]
+            lines = [*known, *(f"{name}: {value}" for name, value in headers)]
             head.append("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"))
 
         pieces = iter(self.server.sandbox(self._environ(), start_response))
