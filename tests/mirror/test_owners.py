@@ -113,7 +113,7 @@ def test_who_left_loses_the_link(account, sandbox, alice):
 
 def test_a_phone_that_went_to_another_person_finds_that_one_and_not_the_first(account, sandbox):
     first, second = plant_person(sandbox), plant_person(sandbox, "Bob", "Jones")
-    device = plant_phone(sandbox, owner=first, name="Laptop upstairs", caller_id={})
+    device = plant_phone(sandbox, "user_x1", first, name="Laptop upstairs", caller_id={})
     look(account)
     assert search.find(account=account, text="upstairs laptop").owners == [owner(first).pk]
     sandbox.change_device(device, owner_id=second)
