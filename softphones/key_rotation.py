@@ -97,15 +97,15 @@ class _Place:
                     found.lost.append(f"{self.table}.{column} of row {row['pk']}")
         return stale
 
-    def encrypt_again(self, row: dict) -> None:
-        given = {column: _changed(row[f"as_{column}"]) for column in self.values}
-        stored = {
-            column: Value(value, output_field=TextField()) if isinstance(value, str) else value
-            for column, value in given.items()
-            if value != row[f"as_{column}"]
-        }
-        if stored:
-            self.model._base_manager.filter(pk=row["pk"]).update(**stored)
+    def encrypt_again(self, rows: list[dict]) -> None:
+        """Write these rows, which the caller has locked, in one statement."""
+        written = [self.model(pk=row["pk"]) for row in rows]
+        for each, row in zip(written, rows, strict=True):
+            for column in self.values:
+                value = _changed(row[f"as_{column}"])
+                # An expression is written as it is; the field itself would encrypt it once more.
+                setattr(each, column, value if isinstance(value, dict) else Value(value, output_field=TextField()))
+        self.model._base_manager.bulk_update(written, self.values)
 
     def _rows(self) -> models.QuerySet:
         named = {f"as_{column}": expression for column, expression in self.values.items()}
@@ -134,8 +134,7 @@ def _rotate(place: _Place, rows: list[dict], found: Found) -> int:
             continue
         with transaction.atomic(durable=True):
             held = place.locked(keys, skip_locked=skip_locked)
-            for row in held:
-                place.encrypt_again(row)
+            place.encrypt_again(held)
         done.update(row["pk"] for row in held)
     return len(done)
 
