@@ -40,7 +40,8 @@ class SandboxServer(ThreadingHTTPServer):
         return f"http://{self.server_name}:{self.server_port}/v2"
 
     def server_bind(self) -> None:
-        """Bind without asking DNS for a name, as http.server would."""
+        """Bind without asking DNS for a name, as http.server would. A port that was just left is free."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         socket.socket.bind(self.socket, self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = self.server_address
