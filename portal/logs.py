@@ -85,7 +85,7 @@ class SecretsFilter(logging.Filter):
         message = record.getMessage()
         cleaned = _clean(message)
         if record.name == "gunicorn.access" and isinstance(record.args, Mapping):
-            record.fields = {name: _field(record.args[atom]) for name, atom in _ACCESS.items() if atom in record.args}
+            record.fields = {name: _field(name, record.args[atom]) for name, atom in _ACCESS.items() if atom in record.args}
         if cleaned != message:
             record.msg, record.args = cleaned, None
         if record.exc_info:
@@ -129,8 +129,10 @@ def _belongs_to(record: logging.LogRecord) -> dict:
     return _under_way.get() | named | getattr(record, "fields", {})
 
 
-def _field(value: object) -> object:
-    return _clean(value) if isinstance(value, str) else value
+def _field(name: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return int(value) if name == "status" and value.isdecimal() else _clean(value)
 
 
 def _clean(text: str) -> str:

@@ -4,11 +4,16 @@ import io
 import json
 import logging
 import re
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from gunicorn.config import Config
+from gunicorn.glogging import Logger, SafeAtoms
 
+from portal.gunicorn import access_log_format
 from portal.logs import JsonLine, SecretsFilter, TextLine, belonging_to
 from softphones import changes, mirror
 
@@ -83,6 +88,29 @@ def test_in_plain_text_it_stands_at_the_end(client, lines):
     assert written()[-1].endswith(f"WARNING django.request Not Found: /s/… [{answer['X-Request-ID']}]")
     logging.getLogger("softphones").warning("Nobody asked.")
     assert written()[-1].endswith("Nobody asked.")
+
+
+@pytest.fixture
+def gunicorns_logger():
+    """One that leaves the loggers of this process as they were."""
+    loggers = [logging.getLogger(name) for name in ("gunicorn.error", "gunicorn.access")]
+    before = [dict(vars(each), handlers=list(each.handlers)) for each in loggers]
+    logger = Logger(Config())
+    for each, state in zip(loggers, before, strict=True):
+        vars(each).update(state)
+    return logger
+
+
+def test_a_line_of_the_access_log_has_its_parts_as_fields(objects, caplog, gunicorns_logger):
+    caplog.set_level(logging.INFO, "gunicorn.access")
+    asked = {"REQUEST_METHOD": "GET", "RAW_URI": "/s/x", "PATH_INFO": f"/s/{TOKEN}", "QUERY_STRING": "", "SERVER_PROTOCOL": ""}
+    answer = SimpleNamespace(status="404 Not Found", sent=512, headers=[("X-Request-ID", "abc")])
+    atoms = SafeAtoms(gunicorns_logger.atoms(answer, [], asked | {"REMOTE_ADDR": "192.0.2.7"}, timedelta(milliseconds=12)))
+    logging.getLogger("gunicorn.access").info(access_log_format, atoms)
+    line = objects()[-1]
+    assert line["message"] == '192.0.2.7 "GET /s/…" 404 512 bytes 12 ms'
+    parts = {"client": "192.0.2.7", "method": "GET", "path": "/s/…", "status": 404, "bytes": 512, "milliseconds": 12}
+    assert line == line | parts | {"request_id": "abc"}
 
 
 def test_the_id_that_a_proxy_gave_is_kept(settings):
