@@ -40,25 +40,25 @@ class SelfWatch(bootsteps.StartStopStep):
         self._stopped.set()
 
     def _watch(self) -> None:
+        """Never compares clocks: a machine that was suspended has not been silent."""
         limit = settings.WORKER_SILENT_AFTER
-        seen = time.monotonic()
+        last, seen = None, time.monotonic()
         while not self._stopped.wait(limit / _LOOKS):
-            swept, busy = _look()
-            if busy:
-                seen = time.monotonic()
-            if min(time.monotonic() - seen, swept) > limit:
+            swept_at, busy = _look()
+            if busy or (swept_at or last) != last:
+                last, seen = swept_at or last, time.monotonic()
+            if time.monotonic() - seen > limit:
                 _end(limit)
 
 
-def _look() -> tuple[float, bool]:
-    """How many seconds ago the last sweep was finished, and whether long work goes on. Without a database: never, and no."""
+def _look() -> tuple[float | None, bool]:
+    """When the last sweep was finished, and whether long work goes on. Without a database: nobody knows, and no."""
     from softphones import vitals  # needs Django's applications, which are loaded by now
 
     try:
-        age = vitals.sweep_age()
-        return float("inf") if age is None else age, vitals.at_work()
+        return vitals.swept_at(), vitals.at_work()
     except (DatabaseError, InterfaceError):
-        return float("inf"), False
+        return None, False
     finally:
         connections.close_all()
 

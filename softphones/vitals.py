@@ -17,10 +17,19 @@ BROKER_SECONDS = 1
 _LONG_WORK = ("mirror:%", "changes:%")
 
 
+def swept_at() -> float | None:
+    """When a worker last finished a sweep, in seconds since 1970 by the database's clock; None if none ever did."""
+    return _of_the_last_sweep("held_until")
+
+
 def sweep_age() -> float | None:
-    """How many seconds ago a worker last finished a sweep; None if none ever did."""
+    """How many seconds ago that was."""
+    return _of_the_last_sweep(f"{seconds_sql()} - held_until")
+
+
+def _of_the_last_sweep(column: str) -> float | None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {seconds_sql()} - held_until FROM softphones_lease WHERE name = %s", [SWEPT])  # noqa: S608
+        cursor.execute(f"SELECT {column} FROM softphones_lease WHERE name = %s", [SWEPT])  # noqa: S608
         row = cursor.fetchone()
     return row and row[0]
 

@@ -73,11 +73,13 @@ def test_where_everything_is_well_nothing_is_a_failure(account):
     assert {check["state"] for check in told["checks"].values()} == {"ok", "warning"}
 
 
-def test_for_people_it_is_one_line_each_and_says_so_at_the_end(account):
+def test_for_people_it_is_one_line_each_and_says_so_at_the_end(account, caplog):
     tasks.sweep()
     mirror.run(account, timezone.now())
+    caplog.clear()
     out = io.StringIO()
     call_command("doctor", stdout=out)
+    assert caplog.messages == []
     *lines, last = out.getvalue().splitlines()
     assert any(line.split()[:3] == ["ok", "acme", "log-in"] for line in lines)
     assert any(line.endswith("Set EMAIL_URL.") for line in lines)
