@@ -41,12 +41,15 @@ STAFF_ACTS = {
 
 def softphone_for(user: User, pk: int, act: str) -> Softphone:
     """The softphone, if `user` may do `act` on it. Raises Http404 otherwise, the same as for one that does not exist."""
-    phones = Softphone.objects.visible_to(user).select_related("account", "owner")
+    accounts = {each.account_id: each.account for each in accounts_of(user)}
     if act in SELF_SERVICE_ACTS:
-        phones = phones.filter(account__self_service=True)
+        accounts = {pk: account for pk, account in accounts.items() if account.self_service}
     elif act not in OWN_ACTS:
         raise Http404
-    return get_object_or_404(phones, pk=pk)
+    phones = Softphone.objects.visible_to(user).filter(account__in=accounts).select_related("owner")
+    phone = get_object_or_404(phones, pk=pk)
+    phone.account = accounts[phone.account_id]
+    return phone
 
 
 def may_have_softphones(user: User) -> QuerySet[Owner]:

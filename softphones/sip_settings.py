@@ -24,8 +24,8 @@ def password_of(softphone: Softphone) -> str | None:
     return softphone.password
 
 
-def settings_for(softphone: Softphone) -> SipSettings:
-    """The settings of this phone. `password` is None where `password_of` says so.
+def settings_for(softphone: Softphone, *, with_password: bool = True) -> SipSettings:
+    """The settings of this phone. `password` is None where `password_of` says so, and where nobody asked for it.
 
     Reads `account` and `owner`: fetch them along (`select_related`) where many phones are shown.
     """
@@ -36,7 +36,7 @@ def settings_for(softphone: Softphone) -> SipSettings:
         tls_port=account.sip_tls_port,
         realm=softphone.sip_realm,
         username=softphone.sip_username,
-        password=password_of(softphone),
+        password=password_of(softphone) if with_password else None,
         display_name=softphone.caller_id_name or (owner.name if owner else "") or softphone.name,
         number=softphone.number,
         transport=account.transport,

@@ -2,18 +2,18 @@
 
 from base64 import b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from softphones import lights, self_service, setup_links, zoiper_picture
+from softphones import changes, lights, self_service, setup_links, zoiper_picture
 from softphones.audit import client_ip
 from softphones.clients import App, app_for, apps, as_text, generic_fields, platform_of, qr_svg, recommended
 from softphones.models import Change, Softphone, User
@@ -78,11 +78,13 @@ def change_to_tell(softphone: Softphone, user: User, now: datetime) -> Change | 
     wishes = softphone.changes.order_by("-pk")
     if softphone.audian_id is None:
         return wishes.filter(kind=Change.Kind.CREATE).first()
-    under_way = wishes.filter(state__in=Change.UNFINISHED)
-    if found := under_way.filter(kind=Change.Kind.RESET_PASSWORD).first() or under_way.first():
-        return found
-    ended = wishes.filter(state__in=(Change.State.DONE, Change.State.FAILED), finished_at__gt=now - TELLS_FOR)
-    last = ended.exclude(Change.NOTHING).order_by("-finished_at", "-pk").first()
+    ended_lately = Q(state__in=(Change.State.DONE, Change.State.FAILED), finished_at__gt=now - TELLS_FOR)
+    found = list(wishes.filter(Q(state__in=Change.UNFINISHED) | ended_lately))
+    under_way = [each for each in found if each.state in Change.UNFINISHED]
+    if under_way:
+        return next((each for each in under_way if each.kind == Change.Kind.RESET_PASSWORD), under_way[0])
+    ended = [each for each in found if not changes.wants_nothing(each)]
+    last = max(ended, key=lambda each: (each.finished_at, each.pk), default=None)
     theirs = last and (last.asked_by_id == user.pk or last.kind == Change.Kind.RESET_PASSWORD)
     return last if theirs and last.state == Change.State.FAILED else None
 
@@ -106,9 +108,7 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
     app, platform, now = chosen_app(request, softphone), platform_of(_agent(request)), timezone.now()
     trouble = trouble_of(softphone)
     change = change_to_tell(softphone, request.user, now)
-    sip = settings_for(softphone)
-    if not shown:
-        sip = replace(sip, password=None)
+    sip = settings_for(softphone, with_password=shown)
     offered = [each for each in apps() if each.slug not in softphone.account.hidden_apps]
     imported = imports_code(app, softphone) and not trouble
     return {
