@@ -38,8 +38,8 @@ class User(AbstractBaseUser):
     def roles(self) -> list["Membership"]:
         """The memberships, oldest first, each with its account. Read once, since every part of a page asks for them."""
         # Pages don't talk to Audian, so they don't decrypt what that takes.
-        found = self.memberships.select_related("account").defer("account__api_key", "account__static_token")
-        return list(found.order_by("id"))
+        found = Membership.objects.filter(user=self).select_related("account")
+        return sorted(found.defer("account__api_key", "account__static_token"), key=lambda each: each.pk)
 
 
 class Membership(models.Model):
