@@ -8,7 +8,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # A Python that was upgraded away leaves a .venv that can't run.
 $(shell [ ! -d $(VENV) ] || $(VENV)/bin/python -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help setup demo test clean
+.PHONY: help setup demo test bench clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -21,6 +21,9 @@ demo: setup ## Run everything on this machine, with made-up people and phones (P
 
 test: $(VENV)/test.stamp ## Run every test this machine can run (STRICT=1: a skip is a failure; ARGS=... goes to pytest)
 	@$(VENV)/bin/python -m tests.run $(if $(STRICT),--strict) $(ARGS)
+
+bench: $(VENV)/test.stamp ## Measure the portal on PostgreSQL with 100,000 softphones (some 15 minutes; ARGS="--devices 10000" is quicker)
+	@$(VENV)/bin/python -m benchmarks.portal $(ARGS)
 
 clean: ## Remove .venv, collected files and the demo's data
 	rm -rf $(VENV) staticfiles var/demo

@@ -27,16 +27,22 @@ class Stage:
 
     def measure(self, what: str) -> dict:
         """Run one measurement of benchmarks.measure in a process of its own. Returns what it printed."""
-        command = [sys.executable, "-m", "benchmarks.measure", what]
+        return self.run("benchmarks.measure", what)
+
+    def run(self, module: str, *arguments: str) -> dict:
+        """Run a module that prints one JSON object, in a process of its own."""
+        command = [sys.executable, "-m", module, *arguments]
         done = subprocess.run(command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, check=True)
         return json.loads(done.stdout)
 
 
 @contextmanager
-def stage(*, devices: int, latency_ms: int = 0, rate_limit: bool = False, database: str = "") -> Iterator[Stage]:
+def stage(
+    *, devices: int, latency_ms: int = 0, rate_limit: bool = False, database: str = "", **variables: str
+) -> Iterator[Stage]:
     """A sandbox and an empty portal, both gone afterwards; with `rate_limit` the documented buckets and our own pacing.
 
-    `database` is the address of an empty one; without it, an SQLite file that goes too.
+    `database` is the address of an empty one (an SQLite file of its own); `variables` are further settings.
     """
     with (
         tempfile.TemporaryDirectory(prefix="softphone-portal-benchmark-") as folder,
@@ -56,6 +62,7 @@ def stage(*, devices: int, latency_ms: int = 0, rate_limit: bool = False, databa
             "AUDIAN_ACCOUNT_ID": told["account_id"],
             "AUDIAN_API_KEY": told["api_key"],
         }
+        environment |= variables
         if database:
             environment["DATABASE_URL"] = database
         if not rate_limit:

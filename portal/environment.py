@@ -1,6 +1,7 @@
 """Reads configuration from the environment, so that settings stay a plain list.
 
-`NAME_FILE` is read where `NAME` is missing (Docker secrets). Every problem is collected, so that one start names all of them.
+`NAME_FILE` names a file that holds the value instead (Docker secrets). Blanks around a value do not count, and a blank value
+is the same as none. Every problem is collected, so that one start names all of them.
 """
 
 import logging
@@ -21,11 +22,19 @@ DATABASES = {"django.db.backends.sqlite3", "django.db.backends.postgresql"}
 LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 
 
+class _Given(FileAwareEnv):
+    """An orchestrator hands over each variable it knows of, also the ones that nobody has set: blank, or an empty file."""
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        value = super()._get_value(env_key, default)
+        return default if isinstance(value, str) and not value.strip() else value
+
+
 class Environment:
     """Typed access to the environment. `problems` gathers one sentence for each value that is missing or bad."""
 
     def __init__(self, base_dir: Path):
-        self.env = FileAwareEnv()
+        self.env = _Given(strip_whitespace=True)
         self.problems: list[str] = []
         if self.flag("DEBUG", True):
             self.env.read_env(base_dir / ".env", recurse=False)
@@ -83,6 +92,10 @@ class Environment:
         if value not in logging.getLevelNamesMapping():
             self.problems.append(f"{name} must be one of {', '.join(LEVELS)}.")
         return value
+
+    def log_line(self, name: str, *, debug: bool) -> str:
+        """What a log line is, text or json. Unless it is set: text in development, for eyes."""
+        return self.pattern(name, "text|json", "text or json") or ("text" if debug else "json")
 
     def folder(self, name: str, path: Path) -> Path:
         """`path`, which is made where it is missing. `name` is the variable that an operator can change."""

@@ -3,25 +3,17 @@
 They tell numbers and words, no names: anybody may ask.
 """
 
-import os
 from datetime import timedelta
 
-import redis
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import Max, Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from softphones import leases
-from softphones.models import Account, SyncRun
-from softphones.tasks import SWEPT
-
-BROKER_SECONDS = 1
-SWEEP_STALE_AFTER = 180  # beat asks for one every 30 seconds
+from softphones import vitals
 
 
 @require_safe
@@ -40,12 +32,12 @@ def readyz(request: HttpRequest) -> HttpResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        mirror_age, sweep_age = _mirror_age(), leases.seconds_since(SWEPT)
+        mirror_age, sweep_age = _mirror_age(), vitals.sweep_age()
     except (DatabaseError, InterfaceError):
         return JsonResponse({"status": "down", "database": "unusable"}, status=503)
-    broker = _broker_answers()
+    broker = vitals.broker_answers()
     fresh = mirror_age is not None and mirror_age <= timedelta(seconds=settings.MIRROR_STALE_AFTER)
-    worker = sweep_age is not None and sweep_age <= SWEEP_STALE_AFTER
+    worker = sweep_age is not None and sweep_age <= settings.WORKER_SILENT_AFTER
     return JsonResponse(
         {
             "status": "ok" if broker and worker and fresh else "degraded",
@@ -61,20 +53,5 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 def _mirror_age() -> timedelta | None:
     """How long ago the account that has waited longest was last mirrored; None while one never was, or there is none."""
-    complete = Max("runs__finished_at", filter=Q(runs__state=SyncRun.State.COMPLETE))
-    last = list(Account.objects.annotate(mirrored_at=complete).values_list("mirrored_at", flat=True))
-    if not last or None in last:
-        return None
-    return timezone.now() - min(last)
-
-
-def _broker_answers() -> bool:
-    if not settings.REDIS_URL:
-        return os.access(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"], os.W_OK)
-    try:
-        with redis.Redis.from_url(
-            settings.REDIS_URL, socket_connect_timeout=BROKER_SECONDS, socket_timeout=BROKER_SECONDS
-        ) as client:
-            return client.ping()
-    except redis.RedisError:
-        return False
+    last = vitals.mirrored_at().values()
+    return timezone.now() - min(last) if last and None not in last else None

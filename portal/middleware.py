@@ -1,4 +1,6 @@
-"""Response headers that Django 5.2 does not set, and the ways to sign-in and to the second factor, which htmx can follow."""
+"""An id for each request, response headers that Django 5.2 does not set, and the ways to sign-in and to the second factor,
+which htmx can follow.
+"""
 
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -6,9 +8,28 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 
+from portal.logs import REQUEST_ID, belonging_to, new_id
 from softphones.access import SecondFactorMissing
 
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+
+class RequestIdMiddleware:
+    """Gives each request an id, which all its log lines and tasks bear, and its answer (X-Request-ID).
+
+    The id that a proxy of ours gave is kept, so that its log and ours are about the same request.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        given = request.headers.get("X-Request-ID", "") if settings.TRUSTED_PROXIES else ""
+        request.id = given if REQUEST_ID.fullmatch(given) else new_id()
+        with belonging_to(request_id=request.id):
+            response = self.get_response(request)
+        response.headers["X-Request-ID"] = request.id
+        return response
 
 
 class SecurityHeadersMiddleware:

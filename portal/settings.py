@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from celery.schedules import schedule
 
+from portal import logs
 from portal.environment import LOOPBACK, Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -37,6 +38,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=5000;",
     }
 else:
+    # A server that is gone without a word would keep a request for minutes.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -58,6 +61,7 @@ INSTALLED_APPS = [
     "softphones",
 ]
 MIDDLEWARE = [
+    "portal.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "portal.middleware.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -136,7 +140,7 @@ SESSION_COOKIE_NAME = "__Host-session" if _served_on_tls else "session"
 CSRF_FAILURE_VIEW = "softphones.views.sign_in.stale"
 CSRF_COOKIE_NAME = "__Host-csrf" if _served_on_tls else "csrf"
 SECURE_SSL_REDIRECT = _served_on_tls
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 60 * 60 * 24 * 365 if _served_on_tls else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _served_on_tls
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -214,13 +218,14 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file: all intervals are short
+_sweep = environment.number("SWEEP_SECONDS", 30, least=1)
 CELERY_BEAT_SCHEDULE = {
     "mirror-accounts": {
         "task": "softphones.tasks.mirror_accounts",
         "schedule": schedule(300),
         "options": {"expires": 300},
     },
-    "sweep": {"task": "softphones.tasks.sweep", "schedule": schedule(30), "options": {"expires": 30}},
+    "sweep": {"task": "softphones.tasks.sweep", "schedule": schedule(_sweep), "options": {"expires": _sweep}},
 }
 
 # --- Audian: the first account (further ones are rows)
@@ -314,17 +319,11 @@ MESSAGE_STAY = 20
 ZOIPER_QR_DEADLINE = 3
 ZOIPER_QR_BYTES = 200_000
 MIRROR_STALE_AFTER = 15 * 60
+WORKER_SILENT_AFTER = environment.number("WORKER_SILENT_AFTER", 180, least=1)  # beat asks for a sweep every 30
 
+METRICS_TOKEN = environment.pattern("METRICS_TOKEN", "[!-~]{16,}", "16 or more printable characters, without blanks")
 DEMO = environment.flag("DEMO", False)
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"secrets": {"()": "portal.logs.SecretsFilter"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["secrets"]}},
-    "root": {"handlers": ["stderr"], "level": environment.level("LOG_LEVEL", "INFO")},
-    "loggers": {"django": {"handlers": [], "propagate": True}, "django.server": {"handlers": [], "propagate": True}},
-}
+LOGGING = logs.configuration(line=environment.log_line("LOG_FORMAT", debug=DEBUG), level=environment.level("LOG_LEVEL", "INFO"))
 
 environment.stop_if_bad()

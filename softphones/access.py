@@ -45,18 +45,34 @@ STAFF_ACTS = {
 
 def softphone_for(user: User, pk: int, act: str) -> Softphone:
     """The softphone, if `user` may do `act` on it. Raises Http404 otherwise, the same as for one that does not exist."""
-    phones = Softphone.objects.visible_to(user).select_related("account", "owner")
+    accounts = {each.account_id: each.account for each in accounts_of(user)}
     if act in SELF_SERVICE_ACTS:
-        phones = phones.filter(account__self_service=True)
+        accounts = {pk: account for pk, account in accounts.items() if account.self_service}
     elif act not in OWN_ACTS:
         raise Http404
-    return get_object_or_404(phones, pk=pk)
+    phones = Softphone.objects.visible_to(user).filter(account__in=accounts).select_related("owner")
+    phone = get_object_or_404(phones, pk=pk)
+    phone.account = accounts[phone.account_id]
+    return phone
 
 
 def may_have_softphones(user: User) -> QuerySet[Owner]:
     """As whom `user` may get themselves softphones: enabled and there, in an account of theirs with self-service."""
-    there = Owner.objects.filter(user=user, enabled=True, gone_at=None)
-    return there.filter(account__self_service=True, account__memberships__user=user)
+    return Owner.objects.of_person(user).filter(account__self_service=True)
+
+
+def own_softphones(user: User) -> tuple[list[Owner], list[Softphone]]:
+    """The owners as whom `user` comes in, and all their softphones by name; each with its account, phones with their owner."""
+    accounts = {each.account_id: each.account for each in accounts_of(user)}
+    owners = {each.pk: each for each in Owner.objects.of_person(user) if each.account_id in accounts}
+    phones = list(Softphone.objects.present().filter(owner__in=owners))
+    for owner in owners.values():
+        owner.account = accounts[owner.account_id]
+    for phone in phones:
+        phone.owner = owners[phone.owner_id]
+        phone.account = phone.owner.account
+    # Sorted here: few rows, for which the database's own order would cost more than they do.
+    return sorted(owners.values(), key=lambda owner: owner.pk), sorted(phones, key=lambda each: (each.name.casefold(), each.pk))
 
 
 class SecondFactorMissing(Exception):
@@ -70,17 +86,19 @@ def account_for(request: HttpRequest, slug: str, act: str) -> Account:
     factor.
     """
     roles = STAFF_ACTS.get(act, set())
-    account = get_object_or_404(Account.objects.filter(memberships__user=request.user, memberships__role__in=roles), slug=slug)
+    found = [each.account for each in accounts_of(request.user) if each.account.slug == slug and each.role in roles]
+    if not found:
+        raise Http404
     if not second_factor.is_shown(request):
         raise SecondFactorMissing
-    return account
+    return found[0]
 
 
 def phone_of_account(request: HttpRequest, slug: str, pk: int, act: str) -> Softphone:
     """A softphone of the account that is there, if the visitor may do `act` to it. Raises as account_for does."""
     account = account_for(request, slug, act)
-    phones = Softphone.objects.present().filter(account=account).select_related("account", "owner__user")
-    phone = get_object_or_404(phones, pk=pk)
+    phone = get_object_or_404(Softphone.objects.present().filter(account=account).select_related("owner__user"), pk=pk)
+    phone.account = account
     refuse_if_of_staff(request.user, account, phone.owner, act)
     return phone
 
@@ -88,7 +106,8 @@ def phone_of_account(request: HttpRequest, slug: str, pk: int, act: str) -> Soft
 def owner_of_account(request: HttpRequest, slug: str, pk: int, act: str) -> Owner:
     """An owner of the account, also one that is gone, if the visitor may do `act` to them. Raises as account_for does."""
     account = account_for(request, slug, act)
-    owner = get_object_or_404(Owner.objects.filter(account=account).select_related("account", "user"), pk=pk)
+    owner = get_object_or_404(Owner.objects.filter(account=account).select_related("user"), pk=pk)
+    owner.account = account
     refuse_if_of_staff(request.user, account, owner, act)
     return owner
 
@@ -173,12 +192,17 @@ def _staff_among(people: Iterable[_People]) -> _People:
 
 
 def has_role(user: User, account: Account, role: str) -> bool:
-    return Membership.objects.filter(user=user, account=account, role=role).exists()
+    return role_in(user, account) == role
+
+
+def role_in(user: User, account: Account) -> str:
+    """The role of `user` in this account; "" if they have none."""
+    return next((each.role for each in accounts_of(user) if each.account_id == account.pk), "")
 
 
 def accounts_of(user: User) -> list[Membership]:
     """The memberships of `user`, oldest first, each with its account."""
-    return list(user.memberships.select_related("account").order_by("id"))
+    return user.roles
 
 
 def staff_accounts(user: User) -> list[Account]:

@@ -8,10 +8,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from softphones import leases, pacing
+from softphones.audian.calls import Exchange
 from softphones.audian.client import AudianClient
 from softphones.audian.credentials import ApiKey, StaticToken
 from softphones.audian.documents import DeviceStatus, Login
 from softphones.audian.errors import AccountTrouble, TooMany, Unauthorised
+from softphones.call_counts import Tally
 from softphones.models import Account, ApiToken
 from softphones.pacing import Urgency
 
@@ -58,23 +60,37 @@ def connect(
 
 
 class Client(AudianClient):
-    """Waits for its place, and remembers for all processes, for a day, whether the server has the page's status route."""
+    """Waits for its place, counts how its calls come out, and remembers for all processes, for a day, whether the server has
+    the page's status route.
+    """
 
     def __init__(self, key: int, urgency: Urgency, alive: Callable[[], object], **circumstances) -> None:
         bucket = pacing.of_account(key)
+        self._tally = Tally(key)
         super().__init__(
             status_route=_known_status_route(key),
             pace=self._wait,
             heard=lambda remaining: pacing.heard(bucket, remaining),
+            ended=self._ended,
             **circumstances,
         )
         self.calls = 0
+        self.last_exchange: Exchange | None = None
         self._key, self._bucket, self._urgency, self._alive = key, bucket, urgency, alive
 
     def _wait(self, cost: int, login: bool) -> None:
         bucket = pacing.LOG_INS if login else self._bucket
         pacing.wait_for(bucket, cost=cost, urgency=self._urgency, meanwhile=self._alive)
         self.calls += 1
+        self._tally.write_now_and_then()
+
+    def _ended(self, exchange: Exchange) -> None:
+        self.last_exchange = exchange
+        self._tally.add(exchange)
+
+    def close(self) -> None:
+        super().close()
+        self._tally.write()
 
     def status(self, device_id: str, username: str) -> DeviceStatus:
         known = self.status_route

@@ -68,11 +68,3 @@ def take(name: str, seconds: float | None = None) -> Held | None:
         )
         row = cursor.fetchone()
     return Held(name, row[0], seconds) if row else None
-
-
-def seconds_since(name: str) -> float | None:
-    """How many seconds ago the lease `name` ended (negative while it is held); None if nobody ever took it."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {seconds_sql()} - held_until FROM softphones_lease WHERE name = %s", [name])  # noqa: S608
-        row = cursor.fetchone()
-    return row and row[0]

@@ -106,10 +106,11 @@ def _found(account: Account, rows: QuerySet[Softphone], filter: Filter) -> tuple
 def trouble(account: Account) -> Trouble:
     """What is wrong with the account as a whole."""
     newest = _runs(account).exclude(state=SyncRun.State.RUNNING).first()
-    read = last_read(account)
+    failed = newest if newest and newest.state == SyncRun.State.FAILED else None
+    read = last_read(account) if failed else newest
     return Trouble(
         paused=changes.paused(account),
-        failed=newest if newest and newest.state == SyncRun.State.FAILED else None,
+        failed=failed,
         read=read,
         held=read if read and read.state == SyncRun.State.HELD else None,
         charges=Change.objects.filter(account=account, state=State.HELD).exists(),
@@ -119,9 +120,11 @@ def trouble(account: Account) -> Trouble:
 def open_changes(rows: list[Softphone]) -> dict[int, Change]:
     """The newest change of each of these softphones, by the softphone's primary key, where it has not arrived."""
     asked = Change.objects.filter(softphone__in=rows)
-    newest = asked.values("softphone").annotate(newest=Max("pk")).values("newest")
-    found = Change.objects.filter(pk__in=newest, state__in=(*Change.UNFINISHED, State.FAILED)).defer("password")
-    return {change.softphone_id: change for change in found}
+    found = list(asked.filter(state__in=(*Change.UNFINISHED, State.FAILED)).defer("password"))
+    if not found:  # which is usual
+        return {}
+    newest = set(asked.values("softphone").annotate(newest=Max("pk")).values_list("newest", flat=True))
+    return {change.softphone_id: change for change in found if change.pk in newest}
 
 
 def last_read(account: Account) -> SyncRun | None:

@@ -2,19 +2,20 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce
 
 from softphones.models import Account, Owner, SearchWord, Softphone
 
 LONGEST = 64
 MOST = 200  # matches that one search tells
 MOST_WORDS = 8  # that it looks for
-_WORTH_COUNTING = 500
+_WORTH_COUNTING = 10_000
+_AT_ONCE = 1000  # words in one INSERT
 # People look for a number by its end ("the phone that ends in 42 17"), but not by two digits.
 SHORTEST_ENDING = 3
 INDEXED = {
@@ -52,27 +53,21 @@ def find(*, account: Account, text: str, most: int = MOST) -> Found:
         return Found([], [])
     first = _rarest(account, words)
     others = [word for word in words if word != first]
-    rows = _beginning(first).filter(account=account).annotate(person=Coalesce("owner", "softphone__owner"))
-    for word in others:
-        rows = rows.filter(_also(word))
-    keys: dict[tuple[str, int], None] = {}
-    last = None
-    while len(keys) <= most:
-        chunk = _chunk(rows, last, 2 * most)
-        keys |= dict.fromkeys(("owner", person) if person else ("softphone", phone) for _, _, person, phone in chunk)
-        if len(chunk) < 2 * most:
+    found: dict[tuple[str, int], None] = {}
+    for keys in _keys(_beginning(first).filter(account=account), others, most):
+        found |= dict.fromkeys(keys)
+        if len(found) > most:
             break
-        last = chunk[-1][:2]
-    told = list(keys)[:most]
+    told = list(found)[:most]
     ids = {kind: [pk for each, pk in told if each == kind] for kind in ("owner", "softphone")}
-    return Found(ids["owner"], ids["softphone"], capped=len(keys) > most)
+    return Found(ids["owner"], ids["softphone"], capped=len(found) > most)
 
 
 def with_words(softphones: QuerySet[Softphone], text: str) -> QuerySet[Softphone]:
     """Those of these softphones for which each word of `text` begins a word of their own or of their person."""
     for word in split(text)[:MOST_WORDS]:
         words = _beginning(word[:LONGEST])
-        own, persons = words.filter(softphone=OuterRef("pk")), words.filter(owner=OuterRef("owner"))
+        own, persons = words.filter(softphone=OuterRef("pk")), words.filter(owner=OuterRef("owner"), softphone=None)
         softphones = softphones.filter(Exists(own) | Exists(persons))
     return softphones
 
@@ -89,9 +84,7 @@ def _rarest(account: Account, words: list[str]) -> str:
     """The word to begin with: the one with the fewest entries, as far as it is worth counting them; the longest of several."""
     if len(words) == 1:
         return words[0]
-    entries = {
-        word: len(_beginning(word).filter(account=account).values_list("id", flat=True)[:_WORTH_COUNTING]) for word in words
-    }
+    entries = {word: _beginning(word).filter(account=account).order_by()[:_WORTH_COUNTING].count() for word in words}
     return min(words, key=entries.__getitem__)
 
 
@@ -100,21 +93,30 @@ def _beginning(word: str) -> QuerySet[SearchWord]:
     return SearchWord.objects.filter(word__gte=word, word__lt=word + _LAST_LETTER)
 
 
-def _also(word: str) -> Q:
-    """Whether the person, or the phone without one, also has a word with this beginning."""
-    words = _beginning(word)
-    return (
-        Exists(words.filter(owner=OuterRef("person")))
-        | Exists(words.filter(softphone__owner=OuterRef("person")))
-        | Exists(words.filter(softphone=OuterRef("softphone")))
-    )
+def _keys(rows: QuerySet[SearchWord], others: list[str], most: int) -> Iterator[list[tuple[str, int]]]:
+    """Kind and primary key of whom these entries name, where they also have a word with each of the other beginnings.
+
+    Best first, in batches of about as many as it takes to find `most`; the same ones may come again.
+    """
+    if not others:
+        yield from _in_order(rows, 2 * most)
+        return
+    # Two queries and not one with OR, for which PostgreSQL would read all entries of the other words.
+    for whose, some in (("owner", rows.filter(owner__isnull=False)), ("softphone", rows.filter(owner=None))):
+        also = [Exists(_beginning(word).filter(**{whose: OuterRef(whose)})) for word in others]
+        yield from _in_order(some.filter(*also), 4 * most)
 
 
-def _chunk(rows: QuerySet[SearchWord], last: tuple[str, int] | None, size: int) -> list[tuple]:
-    if last:
-        word, pk = last
-        rows = rows.filter(word__gte=word).filter(Q(word__gt=word) | Q(pk__gt=pk))
-    return list(rows.order_by("word", "id").values_list("word", "id", "person", "softphone_id")[:size])
+def _in_order(rows: QuerySet[SearchWord], size: int) -> Iterator[list[tuple[str, int]]]:
+    """The entries in the order of the index, `size` at a time and then more."""
+    rows = rows.order_by("word", "id").values_list("word", "id", "owner_id", "softphone_id")
+    chunk = list(rows[:size])
+    while chunk:
+        yield [("owner", owner) if owner else ("softphone", phone) for _, _, owner, phone in chunk]
+        if len(chunk) < size:
+            return
+        (last, pk), size = chunk[-1][:2], 4 * size
+        chunk = list(rows.filter(word__gte=last).filter(Q(word__gt=last) | Q(pk__gt=pk))[:size])
 
 
 def split(text: str) -> list[str]:
@@ -141,18 +143,20 @@ def add(account: Account, rows: Iterable[Owner | Softphone]) -> None:
     """Index rows that have no words yet."""
     words = []
     for row in rows:
-        owner, softphone = (row.pk, None) if isinstance(row, Owner) else (None, row.pk)
+        owner, softphone = (row.pk, None) if isinstance(row, Owner) else (row.owner_id, row.pk)
         words += [(account.pk, word, owner, softphone) for word in sorted(_words_of_row(row))]
     # A first run writes millions of words; as model instances they would take most of its time.
     with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO softphones_searchword (account_id, word, owner_id, softphone_id) VALUES (%s, %s, %s, %s)", words
-        )
+        for start in range(0, len(words), _AT_ONCE):
+            some = words[start : start + _AT_ONCE]
+            values = ", ".join(["(%s, %s, %s, %s)"] * len(some))
+            insert = f"INSERT INTO softphones_searchword (account_id, word, owner_id, softphone_id) VALUES {values}"  # noqa: S608
+            cursor.execute(insert, list(chain.from_iterable(some)))
 
 
 def remove(model: type[Owner] | type[Softphone], ids: Iterable[int]) -> None:
-    """Take the words of these rows out of the index."""
-    rows = {f"{model._meta.model_name}__in": list(ids)}
+    """Take the words of these rows out of the index. What a softphone says of its owner stays."""
+    rows = {"owner__in": list(ids), "softphone": None} if model is Owner else {"softphone__in": list(ids)}
     SearchWord.objects.filter(**rows).delete()
 
 

@@ -45,11 +45,14 @@ class Offer:
         return self.owner.account
 
 
-def offers(user: User, *, now: datetime) -> list[Offer]:
-    """A softphone for each account in which this person has room for one more."""
+def offers(user: User, *, owners: list[Owner], phones: list[Softphone], now: datetime) -> list[Offer]:
+    """A softphone for each account in which this person has room for one more than their `phones`.
+
+    `owners` and `phones` are what access.own_softphones gives.
+    """
     found = []
-    for owner in may_have_softphones(user).select_related("account").order_by("pk"):
-        names = list(_phones(owner).values_list("name", flat=True))
+    for owner in (each for each in owners if each.account.self_service):
+        names = [phone.name for phone in phones if phone.owner_id == owner.pk]
         if len(names) < owner.account.quota and _is_mirrored(owner.account):
             key = str(_asked(user, Kind.CREATE).filter(account=owner.account).count())
             refused = _too_many(user, Kind.CREATE, owner.account, now)

@@ -10,7 +10,7 @@ from celery.signals import worker_init
 from django.conf import settings
 from django.utils import timezone
 
-from softphones import changes, imports, leases, limits, mail, mirror, people
+from softphones import changes, imports, leases, limits, mail, mirror, people, vitals
 from softphones.configuration import at_start
 from softphones.models import Account
 from softphones.wake import wake
@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 HOUR = 60 * 60  # seconds
 MAILS_FORGOTTEN = "mails forgotten"  # a lease that lapses when it is time again
-SWEPT = "swept"  # the lease whose time is that of the last sweep: it says that a worker and beat are running
 
 
 @shared_task
@@ -67,7 +66,7 @@ def sweep(**kwargs) -> None:
             step()
         except Exception:
             logger.exception("The sweep could not finish one of its steps.")
-    leases.take(SWEPT, 0)
+    leases.take(vitals.SWEPT, 0)
 
 
 def _send() -> None:

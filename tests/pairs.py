@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -45,8 +45,25 @@ def postgresql_and_redis(folder: Path) -> Iterator[dict[str, str]]:
 @contextmanager
 def postgresql(folder: Path) -> Iterator[str]:
     """A PostgreSQL server of our own, without durability: fast, and gone afterwards. Yields its address."""
-    user = _unprivileged()
-    bin_dir = _postgresql_binaries(folder, user)
+    options = {
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+        "max_connections": "200",
+        "shared_buffers": "64MB",
+    }
+    with postgresql_server(folder, options) as (address, _pid):
+        yield address
+
+
+@contextmanager
+def postgresql_server(folder: Path, options: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """A PostgreSQL server of our own on loopback; gone afterwards. `options` differ from its defaults.
+
+    Yields its address and its process.
+    """
+    user = unprivileged()
+    bin_dir = postgresql_binaries(folder, user)
     port, data, log = free_port(), folder / "postgresql", folder / "postgresql.log"
     data.mkdir()
     if user:
@@ -60,22 +77,14 @@ def postgresql(folder: Path) -> Iterator[str]:
         cwd=data,
         user=user,
     )
-    options = {
-        "listen_addresses": "127.0.0.1",
-        "unix_socket_directories": "",
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
-        "max_connections": "200",
-        "shared_buffers": "64MB",
-    }
+    ours = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""} | options
     command = [str(bin_dir / "postgres"), "-D", str(data), "-p", str(port)]
-    command += [f"--{name}={value}" for name, value in options.items()]
+    command += [f"--{name}={value}" for name, value in ours.items()]
     server = Child("PostgreSQL server", command, log=log, env=env, cwd=data, user=user)
     address = f"postgres://portal@127.0.0.1:{port}/postgres"
     try:
         _wait_for(server, lambda: psycopg.connect(address, connect_timeout=2).close(), psycopg.OperationalError)
-        yield address
+        yield address, server.pid
     finally:
         server.stop(with_signal=signal.SIGINT)  # "fast shutdown" in PostgreSQL's words: it does not wait for clients
 
@@ -85,7 +94,7 @@ def redis_server(folder: Path) -> Iterator[str]:
     """A Redis server of our own that keeps nothing on disk. Yields its address."""
     port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
-    command = [str(_redis_binary()), *options, "--databases", "64"]
+    command = [str(redis_binary()), *options, "--databases", "64"]
     server = Child("Redis server", command, log=folder / "redis.log", env={"PATH": os.defpath}, cwd=folder)
     address = f"redis://127.0.0.1:{port}"
     try:
@@ -108,7 +117,7 @@ def _wait_for(server: Child, answers, not_yet: type[Exception]) -> None:
             time.sleep(0.1)
 
 
-def _postgresql_binaries(folder: Path, user: str | None) -> Path:
+def postgresql_binaries(folder: Path, user: str | None) -> Path:
     on_path = shutil.which("postgres")
     found = [Path(on_path).resolve().parent] if on_path else []
     found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda bin_dir: float(bin_dir.parent.name), reverse=True)
@@ -137,7 +146,7 @@ def _copied(bin_dir: Path, folder: Path) -> Path:
     return there / "bin"
 
 
-def _redis_binary() -> Path:
+def redis_binary() -> Path:
     on_path = shutil.which("redis-server", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin")
     if on_path:
         return Path(on_path)
@@ -148,7 +157,7 @@ def _redis_binary() -> Path:
     raise NoServer("no Redis server here: install redis-server, or set REDIS_URL")
 
 
-def _unprivileged() -> str | None:
+def unprivileged() -> str | None:
     """PostgreSQL refuses to run as root."""
     return "nobody" if os.geteuid() == 0 else None
 

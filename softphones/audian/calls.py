@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,8 +24,23 @@ logger = logging.getLogger("softphones.audian")
 CALL_COST = 1
 # Kazoo takes this from the bucket for a log-in (audian-api.md section 8).
 LOG_IN_COST = 35
+LOG_IN = "/api_auth"
 
 _TOKEN = re.compile(r"[!-~]{1,16384}")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request as it came out, for those who count.
+
+    `kind` is log_in, read or write; `result` the HTTP status in digits or what became of the answer instead, such as
+    timed_out; `seconds` how long it took; `date` the server's clock, as its header tells it ("" if it does not).
+    """
+
+    kind: str
+    result: str
+    seconds: float
+    date: str = ""
 
 
 class Calls:
@@ -39,6 +55,7 @@ class Calls:
         tokens: TokenKeeper | None = None,
         pace: Callable[[int, bool], object] | None = None,
         heard: Callable[[int], object] | None = None,
+        ended: Callable[[Exchange], object] | None = None,
         deadline: float = 13.0,
         clock: Callable[[], float] = time.monotonic,
         allow_http: bool = False,
@@ -50,6 +67,7 @@ class Calls:
         self._tokens = tokens or TokensInMemory()
         self._pace = pace or (lambda cost, login: None)
         self._heard = heard or (lambda remaining: None)
+        self._ended = ended or (lambda exchange: None)
         self._clock = clock
         self._until: float | None = None
         self._transport = Transport(deadline=deadline, clock=clock, ca_file=ca_file)
@@ -90,7 +108,7 @@ class Calls:
             raise
 
     def _exchange_key(self, key: str) -> Login:
-        reply = self._exchange("PUT", "/api_auth", body={"data": {"api_key": key}})
+        reply = self._exchange("PUT", LOG_IN, body={"data": {"api_key": key}})
         if reply.answer.status in (400, 401, 404) and reply.envelope and reply.envelope.get("message") != "not_found":
             # An unknown key is a 404 that echoes it, one of a wrong length a 400 that does (audian-api.md section 1).
             raise errors.Unauthorised(
@@ -156,6 +174,7 @@ class Calls:
         content = None if body is None else json.dumps(body).encode()
         address = f"{self._base}{path}?{urlencode(query)}" if query else f"{self._base}{path}"
         shown = f"{path}?{'&'.join(query)}" if query else path
+        kind = "log_in" if path == LOG_IN else "read" if method == "GET" else "write"
         started = self._clock()
         within = None if self._until is None else self._until - started
         try:
@@ -164,11 +183,20 @@ class Calls:
             error.request_id = request_id
             took = self._clock() - started
             logger.warning("%s %s %s in %.3f s, request %s", method, shown, type(error).__name__, took, request_id)
+            self._ended(Exchange(kind, _named(error), took))
             raise
         level = logging.INFO if answer.status < 400 else logging.WARNING
         took = self._clock() - started
         logger.log(level, "%s %s %d in %.3f s, request %s", method, shown, answer.status, took, request_id)
-        return Reply.read(answer, request_id)
+        reply = Reply.read(answer, request_id)
+        foreign = answer.status < 300 and answer.body.strip() and not reply.envelope
+        result = _named(errors.NotOurAnswer()) if foreign else str(answer.status)
+        self._ended(Exchange(kind, result, took, answer.headers.get("Date", "")))
+        return reply
+
+
+def _named(error: errors.AudianError) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 def _sendable(token: str) -> str:

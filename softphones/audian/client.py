@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from . import errors
-from .calls import Calls
+from .calls import Calls, Exchange
 from .credentials import ApiKey, StaticToken, TokenKeeper
 from .documents import (
     DEVICE_FIELDS,
@@ -51,6 +51,7 @@ class AudianClient:
     `url` is the API address with its version ("https://api.audian.com:8443/v2"); plain http only to this machine unless
     `allow_http`. `tokens` keeps the token between calls (`TokenKeeper`). `pace(cost, login)` is called before every
     request and waits, or raises. `heard(remaining)` is told what Audian says is left in the account's bucket.
+    `ended(exchange)` is told of every request, how it came out.
     `deadline` is the total time of one request in seconds. `status_route` says whether the server has the status route
     of the vendor's page; None finds out, and the attribute holds what was found. `ca_file` names the certificates to
     trust instead of the public ones.
@@ -65,6 +66,7 @@ class AudianClient:
         tokens: TokenKeeper | None = None,
         pace: Callable[[int, bool], object] | None = None,
         heard: Callable[[int], object] | None = None,
+        ended: Callable[[Exchange], object] | None = None,
         deadline: float = 13.0,
         clock: Callable[[], float] = time.monotonic,
         status_route: bool | None = None,
@@ -80,6 +82,7 @@ class AudianClient:
             tokens=tokens,
             pace=pace,
             heard=heard,
+            ended=ended,
             deadline=deadline,
             clock=clock,
             allow_http=allow_http,
@@ -156,6 +159,17 @@ class AudianClient:
         except errors.NotFound:
             return False
         return True
+
+    def obeys_if_match(self, id: str) -> bool:
+        """Whether the server refuses what is meant for another revision of this device. A GET tells, so nothing is at risk.
+
+        Kazoo's web server compares `If-Match` before any method (audian-api.md section 5), as RFC 9110 section 13.1.1 has it.
+        """
+        try:
+            self._one("GET", "devices", id, headers={"If-Match": '"no revision"'})
+        except errors.Conflict:
+            return True
+        return False
 
     def user(self, id: str) -> UserDocument:
         """The whole user. Raises NotFound."""

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass, field
 
 from django.db import connections
@@ -48,7 +49,9 @@ class Hands:
     def give(self, job: Job) -> None:
         self.under_way.append(job)
         if len(self.under_way) > len(self._threads):
-            thread = threading.Thread(target=self._work, name=f"changes-{len(self._threads) + 1}", daemon=True)
+            # In a copy of our context, so that its log lines belong where ours do.
+            given = {"target": copy_context().run, "args": (self._work,), "daemon": True}
+            thread = threading.Thread(name=f"changes-{len(self._threads) + 1}", **given)
             self._threads.append(thread)
             thread.start()
         self._jobs.put(job)

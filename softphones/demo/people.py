@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from softphones import people, second_factor
+from softphones.configuration import account_from_environment
 from softphones.demo.place import CannotStart, Place, write_privately
 from softphones.models import Account, Membership, User
 
@@ -31,7 +32,18 @@ PEOPLE = (
 )
 
 
-def make_people(account: Account, place: Place) -> None:
+def move_in(place: Place) -> None:
+    """Mirror the sandbox that the environment names, and make the people. Doing it again changes nothing.
+
+    Raises CommandError if the sandbox can't be looked at whole, or somebody may not come in.
+    """
+    call_command("sync_softphones")
+    account = account_from_environment()
+    Account.objects.filter(pk=account.pk, quota=1).update(quota=2)  # so that a second device can be had
+    _make_people(account, place)
+
+
+def _make_people(account: Account, place: Place) -> None:
     """Make sure that each of them can sign in with the password that `place` keeps, and sees their own phone; staff have
     an authenticator app, whose secret it keeps too.
 

@@ -15,16 +15,11 @@ def main(folder: str) -> None:
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
     # Models can be imported only now.
-    from softphones.configuration import account_from_environment
-    from softphones.demo.people import make_people
+    from softphones.demo.people import move_in
     from softphones.demo.place import Place
-    from softphones.models import Account
 
     try:
-        call_command("sync_softphones")
-        account = account_from_environment()
-        Account.objects.filter(pk=account.pk, quota=1).update(quota=2)  # so that a second device can be had
-        make_people(account, Place(Path(folder)))
+        move_in(Place(Path(folder)))
     except CommandError as reason:
         sys.exit(str(reason))
 

@@ -12,6 +12,8 @@ from softphones.models import Account, Owner, Softphone
 from softphones.models.addresses import masked
 from softphones.paging import Page, page_by_name
 
+MATCHES = 50  # that a search shows: as many as a page of everybody
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -43,8 +45,8 @@ def everybody(account: Account, *, after: str, before: str, now: datetime) -> Pa
 
 
 def matching(account: Account, text: str, now: datetime) -> tuple[list[Listed], bool]:
-    """Whom `text` finds, by name, and whether there are more than one search tells."""
-    found = search.find(account=account, text=text)
+    """Whom `text` finds, by name, and whether there are more than MATCHES."""
+    found = search.find(account=account, text=text, most=MATCHES)
     owners = Owner.objects.filter(pk__in=found.owners).prefetch_related(_phones())
     alone = _own_columns(Softphone.objects.present()).filter(pk__in=found.softphones)
     rows = [_person(owner, now) for owner in owners] + [_row(None, [phone], now) for phone in alone]

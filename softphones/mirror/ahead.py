@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 from django.db import connection, connections
 
@@ -18,10 +19,11 @@ def read_ahead(pages: Iterator[Page]) -> Iterator[Page]:
         yield from pages
         return
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as thread:
-        upcoming = thread.submit(next, pages, None)
+        lines = copy_context()  # its log lines belong where ours do
+        upcoming = thread.submit(lines.run, next, pages, None)
         try:
             while (page := upcoming.result()) is not None:
-                upcoming = thread.submit(next, pages, None)
+                upcoming = thread.submit(lines.run, next, pages, None)
                 yield page
         finally:
             thread.submit(connections.close_all).result()

@@ -186,7 +186,7 @@ class Table(ABC):
         return updated, len(changes) - updated
 
     def _words_differ(self, differing: dict[str, Any]) -> bool:
-        return not {*search.INDEXED[self.model], "gone_at"}.isdisjoint(differing)
+        return not {*search.INDEXED[self.model], "owner_id", "gone_at"}.isdisjoint(differing)
 
     def _index(self, rows: list[Row]) -> None:
         if rows:

@@ -1,4 +1,4 @@
-from softphones.models.account import Account, ApiToken, Bucket, Lease
+from softphones.models.account import Account, ApiToken, Bucket, CallCount, Lease
 from softphones.models.audit import AuditEvent
 from softphones.models.changes import Change, Pause
 from softphones.models.imports import Import, ImportRow
@@ -12,6 +12,7 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "Bucket",
+    "CallCount",
     "Change",
     "Import",
     "ImportRow",

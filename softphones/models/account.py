@@ -110,3 +110,19 @@ class Bucket(models.Model):
 
     def __str__(self):
         return self.name
+
+
+class CallCount(models.Model):
+    """How many calls of Audian's API came out how, ever, and how long they took together (softphones.audian.calls.Exchange)."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False, related_name="call_counts")
+    kind = models.CharField(max_length=10)
+    result = models.CharField(max_length=30)
+    number = models.PositiveBigIntegerField(default=0)
+    seconds = models.FloatField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "kind", "result"], name="call_count_once")]
+
+    def __str__(self):
+        return f"{self.account} {self.kind} {self.result}: {self.number}"

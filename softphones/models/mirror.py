@@ -12,6 +12,12 @@ from softphones.models.addresses import masked
 from softphones.models.people import User
 
 
+class OwnerQuerySet(models.QuerySet):
+    def of_person(self, user):
+        """As whom `user` comes in: linked to them, enabled and there, in an account where they have a membership."""
+        return self.filter(user=user, enabled=True, gone_at=None, account__memberships__user=user)
+
+
 class Owner(models.Model):
     """Mirror of an Audian user: somebody a softphone belongs to."""
 
@@ -36,11 +42,15 @@ class Owner(models.Model):
     linked_at = models.DateTimeField(null=True)
     hold = models.CharField(max_length=20, choices=Hold, blank=True, default="")
 
+    objects = OwnerQuerySet.as_manager()
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "audian_id"], name="owner_once")]
         indexes = [
             models.Index(fields=["account", "email_folded"], name="owner_by_email"),
             models.Index(fields=["account", "name", "id"], name="owner_by_name"),
+            # Who left: few, and looked for on every overview
+            models.Index(fields=["account", "id"], condition=Q(enabled=False) | Q(gone_at__isnull=False), name="owner_left"),
         ]
 
     def __str__(self):
@@ -52,10 +62,8 @@ class SoftphoneQuerySet(models.QuerySet):
         return self.filter(gone_at=None)
 
     def visible_to(self, user):
-        """A person's own phones: linked owner, enabled and there, in an account where they have a membership."""
-        return self.present().filter(
-            owner__user=user, owner__enabled=True, owner__gone_at=None, account__memberships__user=user
-        )
+        """A person's own phones: those of every owner as whom they come in."""
+        return self.present().filter(owner__in=Owner.objects.of_person(user))
 
 
 class Softphone(models.Model):
@@ -173,21 +181,26 @@ class SyncRun(models.Model):
 
 
 class SearchWord(models.Model):
-    """One word by which an owner or a softphone is found; written by the mirror."""
+    """One word by which an owner or a softphone is found; written by the mirror.
+
+    A softphone's word names its owner too, who is found by it; an owner's own names no softphone.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False, related_name="+")
     word = CodePointField(max_length=64)
-    owner = models.ForeignKey(Owner, on_delete=models.CASCADE, null=True, related_name="words")
+    owner = models.ForeignKey(Owner, on_delete=models.CASCADE, null=True, db_index=False, related_name="words")
     softphone = models.ForeignKey(Softphone, on_delete=models.CASCADE, null=True, related_name="words")
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(owner__isnull=False, softphone__isnull=True) | Q(owner__isnull=True, softphone__isnull=False),
-                name="search_word_names_one",
+                condition=Q(owner__isnull=False) | Q(softphone__isnull=False), name="search_word_names_somebody"
             )
         ]
-        indexes = [models.Index(fields=["account", "word", "id"], name="search_by_word")]
+        indexes = [
+            models.Index(fields=["account", "word", "id"], name="search_by_word"),
+            models.Index(fields=["owner", "word"], name="search_by_owner"),
+        ]
 
     def __str__(self):
         return self.word

@@ -3,6 +3,7 @@
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.functional import cached_property
 
 from portal.fields import EncryptedTextField
 from softphones.models.account import Account
@@ -33,6 +34,13 @@ class User(AbstractBaseUser):
 
     def __str__(self):
         return self.name or masked(self.email)
+
+    @cached_property
+    def roles(self) -> list["Membership"]:
+        """The memberships, oldest first, each with its account. Read once, since every part of a page asks for them."""
+        # Pages don't talk to Audian, so they don't decrypt what that takes.
+        found = Membership.objects.filter(user=self).select_related("account")
+        return sorted(found.defer("account__api_key", "account__static_token"), key=lambda each: each.pk)
 
 
 class Membership(models.Model):

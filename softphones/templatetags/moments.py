@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from django import template
-from django.utils.dateformat import format
+from django.utils.dates import MONTHS_3
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -19,5 +19,7 @@ def moment(at: datetime, zone: str) -> SafeString:
         local = at.astimezone(ZoneInfo(zone))
     except (KeyError, ValueError):
         local = at.astimezone(UTC)
-    day = "j M" if local.year == datetime.now(local.tzinfo).year else "j M Y"
-    return format_html('<time datetime="{}" data-time>{}</time>', local.isoformat(), format(local, f"{day}, H:i T"))
+    year = "" if local.year == datetime.now(local.tzinfo).year else f" {local.year}"
+    # By hand, since a list shows many: Django's date format takes three times as long.
+    text = f"{local.day} {MONTHS_3[local.month].title()}{year}, {local:%H:%M} {local.tzname()}"
+    return format_html('<time datetime="{}" data-time>{}</time>', local.isoformat(), text)

@@ -5,8 +5,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
 from softphones import listing
-from softphones.access import LIST, MANAGE, STAFF_ACTS
-from softphones.models import Membership
+from softphones.access import LIST, MANAGE, STAFF_ACTS, role_in
 
 register = template.Library()
 
@@ -25,7 +24,7 @@ PARTS = (
 @register.inclusion_tag("staff/parts.html", takes_context=True)
 def staff_parts(context, account):
     """Links to the parts of the account's staff pages that the visitor may open; the current one is marked."""
-    role = Membership.objects.filter(user=context["request"].user, account=account).values_list("role", flat=True).first()
+    role = role_in(context["request"].user, account)
     shown = [(part, _address(name, account.slug), label) for part, name, label, act in PARTS if role in STAFF_ACTS[act]]
     return {"parts": [each for each in shown if each[1]], "part": context.get("part", "")}
 

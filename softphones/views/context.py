@@ -1,11 +1,9 @@
 """What every page's frame needs."""
 
-from functools import cache
-
 from django.conf import settings
 from django.utils.functional import SimpleLazyObject
 
-from softphones.access import LIST, STAFF_ACTS, accounts_of
+from softphones import access
 from softphones.models import Account
 
 
@@ -17,13 +15,14 @@ def portal(request):
     """
     user = getattr(request, "user", None)
     signed_in = user is not None and user.is_authenticated
-    memberships = cache(lambda: accounts_of(user) if signed_in else [])
 
     def account():
-        accounts = [each.account for each in memberships()] if signed_in else list(Account.objects.order_by("id")[:2])
-        return accounts[0] if accounts and (signed_in or len(accounts) == 1) else None
+        if signed_in:
+            return next((each.account for each in access.accounts_of(user)), None)
+        accounts = Account.objects.order_by("id")[:2]
+        return accounts[0] if len(accounts) == 1 else None
 
     def staff_accounts():
-        return [each.account for each in memberships() if each.role in STAFF_ACTS[LIST]]
+        return access.staff_accounts(user) if signed_in else []
 
     return {"account": SimpleLazyObject(account), "staff_accounts": SimpleLazyObject(staff_accounts), "demo": settings.DEMO}

@@ -24,6 +24,7 @@ from softphones.access import (
 )
 from softphones.audit import client_ip
 from softphones.forms import ReasonForm
+from softphones.views.addresses import for_rows
 from softphones.views.helpdesk_page import address_of_page, mailed_to, page, state_of
 
 
@@ -42,7 +43,8 @@ def people(request, slug):
         after, before = request.GET.get("after", ""), request.GET.get("before", "")
         context["page"] = helpdesk.everybody(account, after=after, before=before, now=now)
         rows = context["page"].rows
-    context["rows"] = [(row, address_of_page(account, row.owner, row.phones)) for row in rows]
+    person, phone = for_rows("person", slug), for_rows("desk_phone", slug)
+    context["rows"] = [(row, person(row.owner.pk) if row.owner else phone(row.phones[0].pk)) for row in rows]
     return render(request, "helpdesk/people.html#found" if request.htmx else "helpdesk/people.html", context)
 
 

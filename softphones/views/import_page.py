@@ -11,10 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext, ngettext_lazy
 
-from softphones import imports, leases
+from softphones import imports, vitals
 from softphones.import_forms import StartForm, UploadForm
 from softphones.models import Import
-from softphones.tasks import SWEPT
 
 Kind, State = Import.Kind, Import.State
 Text = str | Promise
@@ -185,7 +184,7 @@ def _is_silent(batch: Import, progress: imports.Progress, now: datetime) -> bool
     """Whether nothing of it moves, because no worker is there to move it."""
     if progress.per_second or batch.started_at is None or now - batch.started_at < BEGINS_WITHIN:
         return False
-    swept = leases.seconds_since(SWEPT)
+    swept = vitals.sweep_age()
     return swept is None or swept > SILENT_AFTER
 
 

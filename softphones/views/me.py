@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Max, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -13,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from softphones import audit, self_service
 from softphones import lights as room
-from softphones.access import accounts_of, may_have_softphones
+from softphones.access import accounts_of, may_have_softphones, own_softphones
 from softphones.forms import NewSoftphoneForm
 from softphones.models import Owner, Softphone, SyncRun
 from softphones.views.setup_page import as_of_now, shown_as, troubles_of
@@ -22,12 +21,12 @@ from softphones.views.setup_page import as_of_now, shown_as, troubles_of
 @never_cache
 @require_safe
 def softphones(request):
-    phones = _phones(request.user)
+    owners, phones = own_softphones(request.user)
     memberships = accounts_of(request.user)
     seen = {phone.pk: as_of_now(room.last_seen(phone)) for phone in phones}
     context = _list(phones, seen) | {"here": "mine", "shown": "", "first": True}
     context |= _age({each.account_id for each in memberships})
-    context["offers"] = self_service.offers(request.user, now=timezone.now())
+    context["offers"] = self_service.offers(request.user, owners=owners, phones=phones, now=timezone.now())
     if not phones:
         context["standing"] = standing(request.user, memberships, mirrored=context["mirrored"])
     return render(request, "me/softphones.html", context)
@@ -59,7 +58,7 @@ def lights(request):
     """The lights of all my phones; 204 while they are what the page already shows."""
     if not request.htmx:
         return redirect("softphones")
-    phones = _phones(request.user)
+    _owners, phones = own_softphones(request.user)
     context = _list(phones, room.watch(softphones=phones, now=timezone.now()))
     if phones and request.GET.get("shown") == context["shown"]:
         return HttpResponse(status=204)
@@ -84,10 +83,6 @@ def standing(user, memberships, *, mirrored: bool) -> str:
     return "held" if found and found[0] else "not_linked"
 
 
-def _phones(user):
-    return list(Softphone.objects.visible_to(user).select_related("account", "owner").order_by("name", "id"))
-
-
 def _list(phones, seen):
     troubles = troubles_of(phones)
     shown = [(phone, seen[phone.pk], troubles[phone.pk]) for phone in phones]
@@ -96,17 +91,18 @@ def _list(phones, seen):
 
 def _age(accounts):
     """Whether Audian has ever been read for all these accounts, and since when it could not be (`as_of`)."""
-    read = (
-        SyncRun.objects.filter(account__in=accounts)
-        .values("account")
-        .annotate(
-            complete=Max("finished_at", filter=Q(state=SyncRun.State.COMPLETE)),
-            failed=Max("finished_at", filter=Q(state=SyncRun.State.FAILED)),
-        )
-    )
-    runs = [(each["complete"], each["failed"]) for each in read if each["complete"]]
-    if not accounts or len(runs) < len(accounts):
+    read = [_last_read(account) for account in accounts]
+    if not read or not all(at for at, _failed in read):
         return {"mirrored": False, "as_of": None}
     late = timezone.now() - timedelta(seconds=settings.MIRROR_STALE_AFTER)
-    stale = [complete for complete, failed in runs if complete < late or (failed and failed > complete)]
-    return {"mirrored": True, "as_of": min(stale, default=None)}
+    return {"mirrored": True, "as_of": min((at for at, failed in read if failed or at < late), default=None)}
+
+
+def _last_read(account):
+    """When Audian was last read to its end for this account, None if never, and whether a later look at it failed."""
+    State = SyncRun.State
+    runs = SyncRun.objects.filter(account=account, state__in=(State.COMPLETE, State.FAILED)).order_by("-started_at")
+    newest = runs.values_list("state", "finished_at").first()
+    if newest is None or newest[0] == State.COMPLETE:
+        return newest and newest[1], False
+    return runs.filter(state=State.COMPLETE).values_list("finished_at", flat=True).first(), True

@@ -2,12 +2,12 @@
 
 from base64 import b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
@@ -17,7 +17,7 @@ from softphones import changes, lights, self_service, setup_links, zoiper_pictur
 from softphones.audit import client_ip
 from softphones.clients import App, app_for, apps, as_text, generic_fields, platform_of, qr_svg, recommended
 from softphones.models import Change, Softphone, User
-from softphones.sip_settings import new_passwords, settings_for
+from softphones.sip_settings import new_passwords, settings_for, settings_without_password
 from softphones.views.change_card import own_card
 
 #: How long a page goes on looking at the light by itself.
@@ -82,11 +82,12 @@ def change_to_tell(softphone: Softphone, user: User, now: datetime) -> Change | 
     wishes = softphone.changes.order_by("-pk")
     if softphone.audian_id is None:
         return wishes.filter(kind=Change.Kind.CREATE).first()
-    under_way = wishes.filter(state__in=Change.UNFINISHED)
-    if found := under_way.filter(kind=Change.Kind.RESET_PASSWORD).first() or under_way.first():
-        return found
-    ended = wishes.filter(state__in=(Change.State.DONE, Change.State.FAILED), finished_at__gt=now - TELLS_FOR)
-    last = ended.order_by("-finished_at", "-pk").first()
+    ended_lately = Q(state__in=(Change.State.DONE, Change.State.FAILED), finished_at__gt=now - TELLS_FOR)
+    found = list(wishes.filter(Q(state__in=Change.UNFINISHED) | ended_lately).defer("password"))
+    under_way = [each for each in found if each.state in Change.UNFINISHED]
+    if under_way:
+        return next((each for each in under_way if each.kind == Change.Kind.RESET_PASSWORD), under_way[0])
+    last = max(found, key=lambda each: (each.finished_at, each.pk), default=None)
     theirs = last and (last.asked_by_id == user.pk or last.kind == Change.Kind.RESET_PASSWORD)
     return last if theirs and last.state == Change.State.FAILED else None
 
@@ -110,9 +111,7 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
     app, platform, now = chosen_app(request, softphone), platform_of(_agent(request)), timezone.now()
     trouble = trouble_of(softphone)
     change = change_to_tell(softphone, request.user, now)
-    sip = settings_for(softphone)
-    if not shown:
-        sip = replace(sip, password=None)
+    sip = settings_for(softphone) if shown else settings_without_password(softphone)
     offered = [each for each in apps() if each.slug not in softphone.account.hidden_apps]
     imported = imports_code(app, softphone) and not trouble
     return {

@@ -9,8 +9,9 @@ from django.views.decorators.http import require_safe
 from softphones import helpdesk, imports, lights, listing, mail, mirror
 from softphones.access import LIST, account_for, has_role
 from softphones.bulk_forms import MOST
-from softphones.models import Change, Import, Membership, SyncRun
+from softphones.models import Change, Import, Membership, Softphone, SyncRun
 from softphones.staff_forms import ListForm
+from softphones.views.addresses import for_rows
 from softphones.views.import_page import with_headlines
 from softphones.views.setup_page import as_of_now
 
@@ -52,13 +53,30 @@ def softphones(request, slug):
         "page": page,
         "capped": capped,
         "choose_all": not capped,
-        "rows": [(phone, as_of_now(lights.last_seen(phone)), wishes.get(phone.pk)) for phone in page.rows],
+        "rows": _rows(page.rows, slug, wishes),
         "orders": {column: _turned(request, column, order) for column in _COLUMNS},
         "order": order,
         "query": _query(request),
-        "read": listing.last_read(account),
+        "read": not page.rows and listing.last_read(account),
     }
     return render(request, "staff/softphones.html#list" if request.htmx else "staff/softphones.html", context)
+
+
+def _rows(phones: list[Softphone], slug: str, wishes: dict[int, Change]) -> list[tuple]:
+    """Each softphone with its light, the change that has not arrived, and its addresses: its page, to edit, to delete it."""
+    names = ("person", "desk_phone", "softphone_edit", "softphone_delete")
+    person, desk, edit, delete = (for_rows(name, slug) for name in names)
+    return [
+        (
+            phone,
+            as_of_now(lights.last_seen(phone)),
+            wishes.get(phone.pk),
+            f"{person(phone.owner_id)}#phone-{phone.pk}" if phone.owner_id else desk(phone.pk),
+            edit(phone.pk),
+            delete(phone.pk),
+        )
+        for phone in phones
+    ]
 
 
 def matching(request, rows):

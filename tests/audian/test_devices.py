@@ -266,3 +266,14 @@ def once(method: str, act):
             act()
 
     return before
+
+
+@pytest.mark.parametrize(("options", "obeys"), [({}, True), ({"honours_if_match": False}, False), ({"dialect": "page"}, False)])
+def test_whether_a_server_obeys_if_match_is_told_by_a_look(make_sandbox, make_client, options, obeys):
+    sandbox, _url = at = make_sandbox(devices=1, **options)
+    client = make_client(at)
+    device = client.device_page().rows[0].id
+    assert client.obeys_if_match(device) is obeys
+    assert {call.method for call in sandbox.calls if "/api_auth" not in call.path} == {"GET"}
+    with pytest.raises(errors.NotFound):
+        client.obeys_if_match("0" * 32)

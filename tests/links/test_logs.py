@@ -1,6 +1,7 @@
 """No log line holds a one-time token, whoever writes it."""
 
 import io
+import json
 import logging
 import logging.config
 from datetime import timedelta
@@ -10,19 +11,21 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from portal import gunicorn as gunicorn_settings
+from portal.logs import configuration
 from tests.links.conftest import LINPHONE, UNKNOWN
 
 TOKEN = "Zk3-t_oken" * 4 + "abc"
 
 
 @pytest.fixture
-def written(settings):
+def written():
     """What our log handler writes, as configured, from any logger of this process."""
     stream = io.StringIO()
-    configurator = logging.config.DictConfigurator(settings.LOGGING)
-    configurator.config["filters"] = {"secrets": configurator.configure_filter(settings.LOGGING["filters"]["secrets"])}
-    configurator.config["formatters"] = {"line": configurator.configure_formatter(settings.LOGGING["formatters"]["line"])}
-    handler = configurator.configure_handler(dict(settings.LOGGING["handlers"]["stderr"]))
+    ours = configuration(line="text", level="INFO")
+    configurator = logging.config.DictConfigurator(ours)
+    configurator.config["filters"] = {"secrets": configurator.configure_filter(ours["filters"]["secrets"])}
+    configurator.config["formatters"] = {"line": configurator.configure_formatter(ours["formatters"]["line"])}
+    handler = configurator.configure_handler(dict(ours["handlers"]["stderr"]))
     handler.setStream(stream)
     logging.getLogger().addHandler(handler)
     yield stream.getvalue
@@ -82,12 +85,13 @@ def test_a_traceback_is_written_without_them(written):
     assert TOKEN not in written()
 
 
+@pytest.mark.parametrize("line", ["text", "json"])
 @pytest.mark.parametrize("format", [None, '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'])
-def test_gunicorns_access_lines_are_written_without_them(capsys, format):
+def test_gunicorns_access_lines_are_written_without_them(capsys, format, line):
     """With our configuration, and with a log format that also names the whole request line and the referrer."""
     config = Config()
     config.set("accesslog", "-")
-    config.set("logconfig_dict", gunicorn_settings.logconfig_dict)
+    config.set("logconfig_dict", configuration(line=line, level="INFO", own=("gunicorn.access",)))
     config.set("access_log_format", format or gunicorn_settings.access_log_format)
     logger = Logger(config)
     environ = {
@@ -102,6 +106,7 @@ def test_gunicorns_access_lines_are_written_without_them(capsys, format):
     answer = type("Answer", (), {"status": "200 OK", "sent": 10, "headers": [("Content-Type", "text/html")]})
     request = type("Request", (), {"headers": [("REFERER", environ["HTTP_REFERER"])]})
     logger.access(answer, request, environ, timedelta(milliseconds=3))
-    line = capsys.readouterr().err
-    assert "/s/…" in line
-    assert TOKEN not in line
+    written = capsys.readouterr().err
+    told = json.loads(written)["message"] if line == "json" else written
+    assert "/s/…" in told
+    assert TOKEN not in written

@@ -3,6 +3,7 @@
 import pytest
 from django.utils import timezone
 
+from softphones import search
 from softphones.models import Owner
 from tests.factories import make_user
 from tests.mirror.conftest import look, owner, phone, plant_person, plant_phone
@@ -108,3 +109,19 @@ def test_who_left_loses_the_link(account, sandbox, alice):
     sandbox.remove_user(alice)
     look(account)
     assert (owner(alice).user, owner(alice).hold) == (None, Owner.Hold.LINK_FELL)
+
+
+def test_a_phone_that_went_to_another_person_finds_that_one_and_not_the_first(account, sandbox):
+    first, second = plant_person(sandbox), plant_person(sandbox, "Bob", "Jones")
+    device = plant_phone(sandbox, "user_x1", first, name="Laptop upstairs", caller_id={})
+    look(account)
+    assert search.find(account=account, text="upstairs laptop").owners == [owner(first).pk]
+    sandbox.change_device(device, owner_id=second)
+    look(account)
+    assert search.find(account=account, text="upstairs laptop").owners == [owner(second).pk]
+    assert search.find(account=account, text="jones upstairs").owners == [owner(second).pk]
+    assert not search.find(account=account, text="alice upstairs")
+    sandbox.change_device(device, owner_id=None)
+    look(account)
+    found = search.find(account=account, text="upstairs")
+    assert (found.owners, found.softphones) == ([], [phone(device).pk])

@@ -145,11 +145,11 @@ def test_thirty_phones_cost_as_many_queries_as_one(signed_in, account, alice, mi
     make_softphone(account, owner)
     client = signed_in(alice)
     client.get("/")
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(7):
         client.get("/")
     for number in range(29):
         make_softphone(account, owner, name=f"Phone {number}")
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(7):
         assert len(soup(client.get("/")).select("li.phone")) == 30
 
 

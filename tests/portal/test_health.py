@@ -1,5 +1,9 @@
 """What the two health addresses tell."""
 
+import os
+import socket
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -7,9 +11,10 @@ from django.db import OperationalError, connection
 from django.db.models import F
 from django.utils import timezone
 
-from softphones import tasks
+from softphones import tasks, vitals
 from softphones.models import Lease, SyncRun
 from tests.factories import make_account
+from tests.portal.test_environment import GOOD, ROOT
 
 
 def mirrored(account, *, ago: timedelta, state=SyncRun.State.COMPLETE):
@@ -50,7 +55,7 @@ def test_only_a_complete_run_counts(client, account):
 def test_a_worker_that_has_not_been_heard_of_for_three_minutes_is_silent(client, account):
     mirrored(account, ago=timedelta(seconds=30))
     tasks.sweep()
-    Lease.objects.filter(name=tasks.SWEPT).update(held_until=F("held_until") - 181)
+    Lease.objects.filter(name=vitals.SWEPT).update(held_until=F("held_until") - 181)
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert (answer.json()["status"], answer.json()["worker"]) == ("degraded", "silent")
@@ -85,3 +90,23 @@ def test_the_process_answers_without_touching_the_database(client):
 def test_health_is_only_read(client, address):
     assert client.post(address).status_code == 405
     assert client.head(address).status_code == 200
+
+
+@pytest.mark.once
+def test_a_database_that_takes_connections_and_says_nothing_is_down_too(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgres://portal@127.0.0.1:{silent.getsockname()[1]}/portal"
+        ask = (
+            "import django; django.setup(); from django.test import Client; "
+            "print(Client().get('/readyz', headers={'Host': 'phones.acme.example'}).status_code)"
+        )
+        settings = {"VAR_DIR": str(tmp_path), "DATABASE_URL": address, "DJANGO_SETTINGS_MODULE": "portal.settings"}
+        answer = subprocess.run(
+            [sys.executable, "-c", ask],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"]} | GOOD | settings,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert answer.stdout == "503\n", answer.stderr

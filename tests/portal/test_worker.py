@@ -1,6 +1,8 @@
 """A real Celery worker on this pair's real broker and database; and the portal when the broker is away."""
 
+import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -11,6 +13,8 @@ from django.conf import settings as configured
 from django.db import connection
 from django.utils import timezone
 
+from portal.logs import belonging_to
+from softphones import leases
 from softphones.demo.processes import Child
 from softphones.models import Message, Softphone, SyncRun
 from softphones.wake import wake
@@ -36,13 +40,14 @@ def start_worker(tmp_path):
     workers = []
     current_app.control.purge()
 
-    def start() -> None:
+    def start(**more: str) -> Child:
         env = os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings", "DATABASE_URL": database_url(), "EMAIL_URL": "file://"}
         options = "--pool threads --concurrency 2 --loglevel INFO --without-gossip --without-mingle --without-heartbeat"
         command = [sys.executable, "-m", "celery", "-A", "portal", "worker", *options.split()]
-        worker = Child("worker", command, log=tmp_path / "worker.log", env=env, cwd=ROOT)
+        worker = Child("worker", command, log=tmp_path / "worker.log", env=env | more, cwd=ROOT)
         workers.append(worker)
         wait_until(lambda: "ready." in worker.tail(200), worker)
+        return worker
 
     yield start
     for worker in workers:
@@ -66,6 +71,35 @@ def test_a_worker_that_is_woken_mirrors_the_account(start_worker, sandbox, sandb
     wake("mirror_account", account_id=sandbox_account.pk)
     wait_until(lambda: SyncRun.objects.filter(account=sandbox_account, state=SyncRun.State.COMPLETE).exists())
     assert [phone.sip_username for phone in Softphone.objects.all()] == ["alice"]
+
+
+def test_the_lines_of_a_task_bear_the_id_of_the_request_that_sent_it(start_worker, sandbox_account):
+    worker = start_worker()
+    with belonging_to(request_id="of-the-page"):
+        wake("mirror_account", account_id=sandbox_account.pk)
+    wait_until(lambda: SyncRun.objects.filter(account=sandbox_account, state=SyncRun.State.COMPLETE).exists())
+    wake("sweep")
+    wait_until(lambda: re.search(r"Task softphones\.tasks\.sweep\S+ succeeded", worker.tail(50)), worker)
+    written = worker.log.read_text()
+    # Celery greets whoever starts it by hand; after that, every line is one object.
+    lines = [json.loads(line) for line in written[written.index('{"time"') :].splitlines()]
+    calls = [line for line in lines if line["logger"] == "softphones.audian"]
+    assert calls
+    mirror = "softphones.tasks.mirror_account"
+    assert {(line["request_id"], line["task"]) for line in calls} == {("of-the-page", mirror)}
+    swept = [line for line in lines if line.get("task") == "softphones.tasks.sweep"]
+    assert swept[-1]["request_id"] == swept[-1]["task_id"]
+
+
+def test_a_worker_that_hears_of_no_sweep_ends_but_not_while_there_is_long_work(start_worker):
+    long_work = leases.take("mirror:1", 600)
+    worker = start_worker(WORKER_SILENT_AFTER="1")
+    worker.wait(2.5)
+    assert "No sweep was finished" not in worker.log.read_text()
+    long_work.release()
+    wait_until(lambda: not worker.alive())
+    assert worker.stop() == 1
+    assert "No sweep was finished for 1 seconds" in worker.tail(50)
 
 
 def test_a_wake_up_that_was_lost_is_made_up_for_by_the_sweep(start_worker, sandbox_account, settings, client):

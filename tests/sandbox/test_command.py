@@ -144,3 +144,20 @@ def test_two_sandboxes_do_not_share_one_state_file(tmp_path):
 def test_the_sandbox_knows_no_django():
     code = "import sys, softphones.audian.sandbox.cli; sys.exit(any(name.split('.')[0] == 'django' for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], timeout=30).returncode == 0
+
+
+def test_it_listens_where_it_is_told_and_is_open_to_whoever_comes_there():
+    command = [*WITHOUT_DJANGO, "--host", "127.0.0.2", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            root = re.match(r"Audian sandbox: (http://127\.0\.0\.2:\d+)/v2 ", process.stdout.readline())[1]
+            assert summary(root)["devices"] > 0
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+def test_a_host_that_is_not_this_machine_is_a_sentence():
+    done = subprocess.run([*WITHOUT_DJANGO, "--host", "192.0.2.1"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr == "The sandbox cannot listen on 192.0.2.1, port 8001: Cannot assign requested address.\n"

@@ -2,7 +2,10 @@
 
 import io
 
+import pytest
 import requests
+
+from softphones.audian.sandbox import Sandbox
 
 
 def control(caller, method, path="", /, **body):
@@ -142,3 +145,11 @@ def test_the_tests_own_hands_do_not_count_as_calls(limited):
     assert limited.sandbox.device(id_) is None
     assert limited.sandbox.calls == []
     assert limited.get("").json()["tokens"]["remaining"] == 99
+
+
+@pytest.mark.parametrize(("opened", "status"), [(False, "404 Not Found"), (True, "200 OK")])
+def test_other_machines_reach_the_controls_only_of_a_sandbox_that_is_open_to_them(opened, status):
+    answered = []
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/sandbox", "REMOTE_ADDR": "192.0.2.7", "wsgi.input": io.BytesIO()}
+    list(Sandbox(open_controls=opened)(environ, lambda line, headers: answered.append(line)))
+    assert answered == [status]

@@ -171,6 +171,12 @@ def test_a_write_with_an_old_revision_is_412_with_an_empty_body(api, method):
     assert api.sandbox.device(id_)["name"] == "Changed by somebody else"
 
 
+def test_a_look_with_a_revision_that_never_was_is_412_too(api):
+    id_ = api.created()
+    answer = api.get(f"/devices/{id_}", headers={"If-Match": '"no revision"'})
+    assert (answer.status_code, answer.content) == (412, b"")
+
+
 @pytest.mark.parametrize("quoted", [True, False])
 def test_a_write_with_the_right_revision_passes_and_makes_a_new_one(api, quoted):
     id_ = api.created()

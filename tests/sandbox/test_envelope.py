@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
@@ -125,3 +126,9 @@ def test_many_requests_use_one_connection(api):
             assert session.get(f"{api.account_url}/nothing", timeout=30).status_code == 404
         pools = session.get_adapter(api.url).poolmanager.pools
         assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118 - not a dict
+
+
+def test_each_answer_tells_the_servers_time_which_can_be_wrong(api):
+    api.sandbox.clock_ahead = 3600
+    told = parsedate_to_datetime(api.get("").headers["Date"])
+    assert 3500 < (told - datetime.now(UTC)).total_seconds() <= 3600

@@ -45,7 +45,9 @@ class Sandbox:
     share of the ordinary ones is connected. `latency`: seconds before every answer. `honours_fields` False is Kazoo
     4.3; `honours_if_match` False never answers 412. `token_seconds`: life of the tokens it hands out.
     `zoiper_token_url`: the Token URL that the operator told Zoiper; the token is put right behind it.
-    `clock`: the seconds by which the token buckets fill.
+    `open_controls`: the switches below /sandbox answer other machines too.
+    `clock`: the seconds by which the token buckets fill. The attribute `clock_ahead` holds the seconds by which the time
+    that it tells in its Date headers is wrong.
     Raises `store.StateFileError` when the state file cannot be used.
     """
 
@@ -63,17 +65,19 @@ class Sandbox:
         token_seconds: float = 3600,
         registered: float = 0.0,
         zoiper_token_url: str = "http://127.0.0.1:8000/zoiper?id=",
+        open_controls: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ):
         self.state = State(softphones=devices, seed=seed, path=state_file, registered=registered, token_seconds=token_seconds)
         self.dialect = DIALECTS[dialect]
         self.latency = latency
+        self.clock_ahead = 0.0
         self.buckets = TokenBuckets(enabled=rate_limit, clock=clock)
         self.faults = Faults()
         self.calls: list[Call] = []
         self.zoiper = ZoiperService(self.state.zoiper_provider_id, zoiper_token_url)
         self._callbacks: list[Callable[[str, str], None]] = []
-        self._control = Control(self)
+        self._control = Control(self, open_to_all=open_controls)
         self._api = Api(
             self.state, self.buckets, self.dialect, honours_fields=honours_fields, honours_if_match=honours_if_match
         )

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from .app import Sandbox
 from .dialects import DIALECTS
-from .server import serve
+from .server import LOOPBACK, serve
 from .store import StateFileError
 
 DEFAULT_PORT = 8001
@@ -23,7 +23,8 @@ class CannotStart(Exception):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Every switch, on a parser of the standard library or of Django."""
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port on 127.0.0.1; 0 takes a free one (8001)")
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen on, for anybody who can reach it (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port; 0 takes a free one (8001)")
     parser.add_argument("--devices", type=int, default=50, help="how many softphones to seed (50)")
     parser.add_argument("--registered", type=int, default=40, help="percent of ordinary softphones connected (40)")
     parser.add_argument("--seed", type=int, default=1, help="another number, other people (1)")
@@ -51,13 +52,13 @@ def run(options: dict[str, Any], out: TextIO) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     try:
-        with serve(sandbox, options["port"]) as url:
+        with serve(sandbox, options["port"], options["host"]) as url:
             out.write(f"Audian sandbox: {url} account {sandbox.account_id} key {sandbox.api_key}\n")
             out.flush()
             while not stopped.wait(3600):
                 pass
     except (OSError, OverflowError) as error:
-        raise CannotStart(_reason(error, options["port"])) from error
+        raise CannotStart(_reason(error, options["port"], options["host"])) from error
     finally:
         sandbox.close()
 
@@ -78,17 +79,18 @@ def _sandbox(options: dict[str, Any]) -> Sandbox:
             token_seconds=options["token_seconds"],
             state_file=options["state"],
             zoiper_token_url=options["zoiper_token_url"],
+            open_controls=options["host"] != LOOPBACK,
         )
     except StateFileError as error:
         raise CannotStart(str(error)) from error
 
 
-def _reason(error: Exception, port: int) -> str:
+def _reason(error: Exception, port: int, host: str) -> str:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return f"Port {port} is taken. Stop what uses it, or choose another with --port."
     if isinstance(error, OverflowError):
         return f"Port {port} does not exist: choose 0 to 65535."
-    return f"The sandbox cannot listen on port {port}: {error.strerror if isinstance(error, OSError) else error}."
+    return f"The sandbox cannot listen on {host}, port {port}: {error.strerror if isinstance(error, OSError) else error}."
 
 
 def main() -> int:

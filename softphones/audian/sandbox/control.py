@@ -1,4 +1,4 @@
-"""The same switches from outside the process: plain JSON under /sandbox, for loopback only."""
+"""The same switches from outside the process: plain JSON under /sandbox, for loopback unless they are open to all."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ class Wrong(Exception):
 class Control:
     """Routes /sandbox/... to the sandbox's own methods. None of it counts as a call."""
 
-    def __init__(self, sandbox: Sandbox):
+    def __init__(self, sandbox: Sandbox, *, open_to_all: bool):
         self.sandbox = sandbox
+        self.open_to_all = open_to_all
 
     def respond(self, request: Request) -> Response:
         """Answer a control request: 200 with JSON, or a sentence under `error`."""
         try:
-            if not (request.ip.startswith("127.") or request.ip == "::1"):
+            if not (self.open_to_all or request.ip.startswith("127.") or request.ip == "::1"):
                 raise Wrong(404, "The controls of the sandbox answer on loopback only.")
             if request.body is None:
                 raise Wrong(400, "The body is not a JSON object.")

@@ -27,7 +27,7 @@ class Resource(ABC):
         return entry
 
     def get(self, request: Request, id: str) -> Answer:
-        answer = self.answer(self.entry(id))
+        answer = self.answer(self._guarded(request, id))
         if not self.dialect.plain and request.headers.get("if-none-match") == answer.headers["ETag"]:
             answer.status = 304
         return answer

@@ -3,8 +3,10 @@
 import io
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -12,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 from .app import Sandbox
 from .envelope import CutConnection
 
+LOOPBACK = "127.0.0.1"
 IDLE_SECONDS = 75
 BIGGEST_BODY_READ = 32_000_000
 
@@ -23,21 +26,22 @@ class SandboxServer(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 256
 
-    def __init__(self, sandbox: Sandbox, port: int):
+    def __init__(self, sandbox: Sandbox, port: int, host: str):
         self.sandbox = sandbox
         self.closing = threading.Event()
         self._connections: set[socket.socket] = set()
         self._idle = threading.Condition()
         self._thread = threading.Thread(target=self._accept, name="sandbox", daemon=True)
-        super().__init__(("127.0.0.1", port), SandboxHandler)
+        super().__init__((host, port), SandboxHandler)
 
     @property
     def url(self) -> str:
         """Where the API is: "http://127.0.0.1:<port>/v2"."""
-        return f"http://127.0.0.1:{self.server_port}/v2"
+        return f"http://{self.server_name}:{self.server_port}/v2"
 
     def server_bind(self) -> None:
-        """Bind without asking DNS for a name, as http.server would."""
+        """Bind without asking DNS for a name, as http.server would. A port that was just left is free."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         socket.socket.bind(self.socket, self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = self.server_address
@@ -70,7 +74,7 @@ class SandboxServer(ThreadingHTTPServer):
         """End serving; wait at most `patience` seconds for requests that are being answered."""
         self.closing.set()
         with suppress(OSError):
-            socket.create_connection(("127.0.0.1", self.server_port), timeout=patience).close()
+            socket.create_connection((self.server_name, self.server_port), timeout=patience).close()
         self._thread.join(patience)
         self.server_close()
         with self._idle:
@@ -104,7 +108,9 @@ class SandboxHandler(BaseHTTPRequestHandler):
         head: list[bytes] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
-            lines = [f"HTTP/1.1 {status}", "Server: Cowboy", *(f"{name}: {value}" for name, value in headers)]
+            date = formatdate(time.time() + self.server.sandbox.clock_ahead, usegmt=True)
+            known = [f"HTTP/1.1 {status}", "Server: Cowboy", f"Date: {date}"]
+            lines = [*known, *(f"{name}: {value}" for name, value in headers)]
             head.append("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"))
 
         pieces = iter(self.server.sandbox(self._environ(), start_response))
@@ -144,12 +150,12 @@ class SandboxHandler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
-    """Serve the sandbox on 127.0.0.1 while the block runs; yields the API's address ("http://127.0.0.1:43211/v2").
+def serve(sandbox: Sandbox, port: int = 0, host: str = LOOPBACK) -> Iterator[str]:
+    """Serve the sandbox while the block runs; yields the API's address ("http://127.0.0.1:43211/v2").
 
     Port 0 takes any free one. Raises OSError for a port that is taken.
     """
-    server = SandboxServer(sandbox, port)
+    server = SandboxServer(sandbox, port, host)
     server.start()
     try:
         yield server.url

@@ -10,10 +10,10 @@ import requests
 from django.conf import settings
 
 from softphones.demo import phones, round_trip
-from softphones.demo.people import code_for
+from softphones.demo.people import code_for, move_in
 from softphones.demo.place import ROOT, CannotStart, Place, free_port
 from softphones.demo.processes import ChildDied
-from softphones.demo.stage import Stage, Stopped, asked_to_stop, running
+from softphones.demo.stage import Stopped, asked_to_stop, running
 from softphones.management.answer import AnsweringCommand, CommandFailed
 
 DEVICES = 25
@@ -35,9 +35,14 @@ class Command(AnsweringCommand):
         act.add_argument("--check", action="store_true", help="Start everything, walk through it once, stop, exit 0 or 1.")
         act.add_argument("--connect", metavar="WHO", help="Plug in the phones of WHO (alice) in the demo that is running.")
         act.add_argument("--disconnect", metavar="WHO", help="Unplug them.")
+        act.add_argument(
+            "--people",
+            action="store_true",
+            help="Make the demo's people in this portal, which runs with DEMO=true and a sandbox.",
+        )
         act.add_argument("--code", metavar="WHO", help="Print what the authenticator app of WHO (helen, adam) shows now.")
 
-    def answer(self, *, port, devices, check, connect, disconnect, code, **options) -> dict:
+    def answer(self, *, port, devices, check, connect, disconnect, people, code, **options) -> dict:
         place = Place(settings.VAR_DIR / "demo")
         try:
             if connect:
@@ -46,6 +51,8 @@ class Command(AnsweringCommand):
                 said = phones.disconnect(place, disconnect)
             elif code:
                 said = code_for(place, code)
+            elif people:
+                said = self._people(place)
             elif check:
                 said = self._check(devices)
             else:
@@ -59,11 +66,22 @@ class Command(AnsweringCommand):
     def _run(self, place: Place, port: int, devices: int, quiet: bool) -> str:
         try:
             with asked_to_stop(), running(place, port=port, devices=devices, say=self.say) as stage:
-                (self.say if quiet else self.stdout.write)(introduction(stage))
+                end = f"Data and logs are in {place.folder}. Ctrl-C stops everything."
+                told = introduction(place, stage.url, manage(), end)
+                (self.say if quiet else self.stdout.write)(told)
                 self.stdout.flush()
                 stage.watch()
         except Stopped:
             return "Stopped. Everything is kept for the next time."
+
+    def _people(self, place: Place) -> str:
+        if not settings.DEMO:
+            raise CommandFailed("The demo's people have no place in a portal for real. They need DEMO=true and a sandbox.")
+        place.folder.mkdir(mode=0o700, exist_ok=True)
+        move_in(place)
+        place.tell(url=settings.PUBLIC_URL, sandbox=settings.AUDIAN_API_URL.removesuffix("/v2"))
+        end = "All of it goes away with: docker compose --profile sandbox down --volumes"
+        return introduction(place, settings.PUBLIC_URL, "docker compose exec web python manage.py", end)
 
     def _check(self, devices: int) -> str:
         with tempfile.TemporaryDirectory(prefix="softphone-portal-demo-") as folder:
@@ -76,26 +94,31 @@ class Command(AnsweringCommand):
         return "The demo works: signed in by a mailed code, set up a phone, saw its light turn green, and got a new one."
 
 
-def introduction(stage: Stage) -> str:
-    """Where the portal is, and one sign-in for each role."""
-    passwords = json.loads(stage.place.passwords.read_text())
+def manage() -> str:
+    """How somebody in the project's folder, in another terminal, reaches this demo's commands."""
     python = Path(sys.executable)
     python = python.relative_to(ROOT) if python.is_relative_to(ROOT) else python
     elsewhere = f"VAR_DIR={settings.VAR_DIR} " if "VAR_DIR" in os.environ else ""
+    return f"{elsewhere}{python} manage.py"
+
+
+def introduction(place: Place, url: str, command: str, end: str) -> str:
+    """Where the portal is, and one sign-in for each role. `command` runs this portal's commands; `end` is the last line."""
+    passwords = json.loads(place.passwords.read_text())
     lines = [
         "",
-        f"The portal is at {stage.url}",
+        f"The portal is at {url}",
         "",
         f"  {'Address':20}  {'Password':14}  What is worth seeing",
         *(f"  {email:20}  {passwords[email]:14}  {what}" for email, what in WORTH_SEEING.items()),
         "",
         "Pages for staff also ask Helen and Adam for a code from an authenticator app. From a second terminal, it is:",
-        f"  {elsewhere}{python} manage.py demo --code helen",
+        f"  {command} demo --code helen",
         "A code by mail does as well as a password, for everybody else too. bob@acme.example has two phones,",
         "carla@acme.example has none and can get one herself:",
-        f"  all mail is at {stage.url}/mail/",
+        f"  all mail is at {url}/mail/",
         "Plug in Alice's phone and watch her set-up page turn green, from a second terminal:",
-        f"  {elsewhere}{python} manage.py demo --connect alice",
-        f"Data and logs are in {stage.place.folder}. Ctrl-C stops everything.",
+        f"  {command} demo --connect alice",
+        end,
     ]
     return "\n".join(lines)

@@ -1,0 +1,52 @@
+"""Health checks of the containers. Exit status 0 means well; else a sentence says what is not.
+
+    probe.py http PORT PATH    what listens on PORT of this container answers 200
+    probe.py sweep             a worker has swept lately: beat asks for it every half minute
+
+Small on purpose: it runs every half minute, so it does not start Django.
+"""
+
+import http.client
+import os
+import sys
+from urllib.parse import urlsplit
+
+SECONDS = 4
+# By the database's clock, as the sweep leaves it there.
+LAST_SWEEP = "SELECT extract(epoch FROM clock_timestamp())::float8 - held_until FROM softphones_lease WHERE name = 'swept'"
+
+
+def ask(port: str, path: str) -> None:
+    # The portal answers to its own name alone.
+    host = urlsplit(os.environ.get("PUBLIC_URL", "")).netloc or "localhost"
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=SECONDS)
+    try:
+        connection.request("GET", path, headers={"Host": host})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        sys.exit(f"{path} does not answer: {type(error).__name__}")
+    if status != http.client.OK:
+        sys.exit(f"{path} answers {status}.")
+
+
+def look_for_sweep() -> None:
+    import psycopg
+
+    longest = float(os.environ.get("WORKER_SILENT_AFTER") or 180)
+    try:
+        with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=SECONDS) as connection:
+            row = connection.execute(LAST_SWEEP).fetchone()
+    except psycopg.Error as error:
+        sys.exit(f"The database does not tell: {type(error).__name__}")
+    if row is None or row[0] > longest:
+        sys.exit(f"No sweep was finished in the last {longest:.0f} seconds.")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["http", port, path]:
+            ask(port, path)
+        case ["sweep"]:
+            look_for_sweep()
+        case _:
+            sys.exit(__doc__)

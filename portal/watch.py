@@ -1,0 +1,75 @@
+"""A worker that does nothing any more ends itself, so that whatever started it (Docker, systemd) starts it again.
+
+Celery has known ways of hanging, such as a connection to the broker that is gone and looks alive; no exception tells of
+them. What tells is that nothing comes out: beat asks for a sweep every 30 seconds.
+"""
+
+import logging
+import os
+import time
+from threading import Event, Thread
+
+from celery import bootsteps
+from celery.worker import state
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connections
+
+logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 10
+FAILED = 1
+_LOOKS = 20  # within WORKER_SILENT_AFTER
+
+
+class SelfWatch(bootsteps.StartStopStep):
+    """Ends the worker with exit status 1 once no sweep, of any worker, was finished for WORKER_SILENT_AFTER seconds.
+
+    While a mirror run or a drain goes on, sweeps may have to wait for it: that time does not count.
+    """
+
+    requires = {"celery.worker.components:Pool"}  # whose processes are forked before there is a thread
+
+    def __init__(self, worker, **kwargs) -> None:
+        super().__init__(worker, **kwargs)
+        self._stopped = Event()
+
+    def start(self, worker) -> None:
+        Thread(target=self._watch, name="self-watch", daemon=True).start()
+
+    def stop(self, worker) -> None:
+        self._stopped.set()
+
+    def _watch(self) -> None:
+        """Never compares clocks: a machine that was suspended has not been silent."""
+        limit = settings.WORKER_SILENT_AFTER
+        last, seen = None, time.monotonic()
+        while not self._stopped.wait(limit / _LOOKS):
+            swept_at, busy = _look()
+            if busy or (swept_at or last) != last:
+                last, seen = swept_at or last, time.monotonic()
+            if time.monotonic() - seen > limit:
+                _end(limit)
+
+
+def _look() -> tuple[float | None, bool]:
+    """When the last sweep was finished, and whether long work goes on. Without a database: nobody knows, and no."""
+    from softphones import vitals  # needs Django's applications, which are loaded by now
+
+    try:
+        return vitals.swept_at(), vitals.at_work()
+    except (DatabaseError, InterfaceError):
+        return None, False
+    finally:
+        connections.close_all()
+
+
+def _end(limit: float) -> None:
+    logger.critical(
+        "No sweep was finished for %d seconds, so this worker ends, to be started again. "
+        "If that repeats, see whether beat, the broker and the database are running.",
+        limit,
+    )
+    state.should_stop = FAILED
+    # What hangs may keep it from ending in good order.
+    time.sleep(GRACE_SECONDS)
+    os._exit(FAILED)

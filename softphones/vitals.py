@@ -1,0 +1,69 @@
+"""Is what the portal needs besides its database there: workers, broker, a fresh mirror? For whoever watches over it."""
+
+import os
+from datetime import datetime
+
+import redis
+from django.conf import settings
+from django.db import connection
+from django.db.models import Max, Q
+
+from softphones.clock import seconds_sql
+from softphones.models import Account, SyncRun
+
+SWEPT = "swept"  # the lease whose time is that of the last sweep: it says that a worker and beat are running
+BROKER_SECONDS = 1
+# What may keep every thread of a worker busy for minutes. Both renew their leases as they go.
+_LONG_WORK = ("mirror:%", "changes:%")
+
+
+def swept_at() -> float | None:
+    """When a worker last finished a sweep, in seconds since 1970 by the database's clock; None if none ever did."""
+    return _of_the_last_sweep("held_until")
+
+
+def sweep_age() -> float | None:
+    """How many seconds ago that was."""
+    return _of_the_last_sweep(f"{seconds_sql()} - held_until")
+
+
+def _of_the_last_sweep(column: str) -> float | None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {column} FROM softphones_lease WHERE name = %s", [SWEPT])  # noqa: S608
+        row = cursor.fetchone()
+    return row and row[0]
+
+
+def is_swept() -> bool:
+    """Whether a worker swept as lately as it should have (WORKER_SILENT_AFTER)."""
+    age = sweep_age()
+    return age is not None and age <= settings.WORKER_SILENT_AFTER
+
+
+def at_work() -> bool:
+    """Whether somebody mirrors or sends at this moment, so that sweeps may have to wait."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT 1 FROM softphones_lease WHERE held_until > {seconds_sql()} AND (name LIKE %s OR name LIKE %s)",  # noqa: S608
+            _LONG_WORK,
+        )
+        return cursor.fetchone() is not None
+
+
+def mirrored_at() -> dict[str, datetime | None]:
+    """For each account, by its slug, when a mirror run last was complete; None where none ever was."""
+    complete = Max("runs__finished_at", filter=Q(runs__state=SyncRun.State.COMPLETE))
+    return dict(Account.objects.annotate(mirrored_at=complete).values_list("slug", "mirrored_at"))
+
+
+def broker_answers() -> bool:
+    """Whether a wake-up could be sent now. Takes a second at most."""
+    if not settings.REDIS_URL:
+        return os.access(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"], os.W_OK)
+    try:
+        with redis.Redis.from_url(
+            settings.REDIS_URL, socket_connect_timeout=BROKER_SECONDS, socket_timeout=BROKER_SECONDS
+        ) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False

@@ -1,0 +1,308 @@
+"""The processes of docker-compose.yml, started as it says, on real PostgreSQL and Redis behind the real proxy.
+
+First a round trip; then each of them is killed in turn, and the portal recovers. One set for all of it, so the tests are
+in order.
+"""
+
+import json
+import re
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+
+from softphones.demo import round_trip
+from softphones.demo.phones import phones_of
+from softphones.demo.place import Place
+from softphones.demo.processes import Child
+from softphones.demo.round_trip import Browser, Page
+from softphones.demo.stage import Stage
+from tests.deployment.engine import steady_port
+
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture(scope="module")
+def place(running) -> Place:
+    """Where the demo keeps its own: the sign-ins that it printed, and where its sandbox is."""
+    return Place(running.folder / "volumes" / "state" / "demo")
+
+
+@pytest.fixture(scope="module")
+def sign_in(running, place):
+    """A browser of somebody, let in by the password that was printed."""
+
+    def sign_in(who: str) -> Browser:
+        address = f"{who}@acme.example"
+        browser = Browser(running.url)
+        browser.open("/sign-in/password/")
+        browser.send(r"/sign-in/password/$", email=address, password=json.loads(place.passwords.read_text())[address])
+        assert browser.page.url == f"{running.url}/"
+        return browser
+
+    return sign_in
+
+
+@pytest.fixture(scope="module")
+def alice(sign_in) -> Browser:
+    return sign_in("alice")
+
+
+@pytest.fixture
+def sandbox(place):
+    """Asks the sandbox: GET, or POST with a body."""
+
+    def ask(path: str = "", **body):
+        url = f"{place.running()['sandbox']}/sandbox{path}"
+        answer = requests.post(url, json=body, timeout=5) if body else requests.get(url, timeout=5)
+        answer.raise_for_status()
+        return answer.json()
+
+    return ask
+
+
+@pytest.fixture
+def names_at_audian(place):
+    """What Alice's phones are called at Audian now."""
+    return lambda: [phone["name"] for phone in phones_of(place, "alice")]
+
+
+def rename(browser: Browser, name: str) -> None:
+    """What a person does on the page of her first phone. Any answer that is an error fails."""
+    browser.open("/")
+    browser.follow(r"/softphones/\d+/$")
+    browser.send(r"/name/$", name=name)
+
+
+def ready(running) -> dict:
+    """What /readyz says; nothing while it can't be reached."""
+    try:
+        return requests.get(f"{running.url}/readyz", timeout=30).json()
+    except (requests.ConnectionError, requests.JSONDecodeError):
+        return {}
+
+
+def test_a_round_trip_through_all_of_it(running, place):
+    said = []
+    round_trip.walk(Stage(place, running.url, place.running()["sandbox"]), say=said.append)
+    assert len(said) == 5
+    told = ready(running)
+    assert {name: told[name] for name in ("database", "broker", "worker", "mirror")} == dict.fromkeys(
+        ("database", "broker", "worker", "mirror"), "ok"
+    )
+
+
+def test_the_first_start_prints_a_sign_in_for_each_role(running, place):
+    told = running.logs("people")
+    assert f"The portal is at {running.url}\n" in told
+    for address, password in json.loads(place.passwords.read_text()).items():
+        assert re.search(rf"^  {address} +{re.escape(password)} ", told, re.MULTILINE)
+    said = running.run("web", "python", "manage.py", "demo", "--code", "helen")
+    assert re.match(r"\d{3} \d{3} \(new in", said.stdout), said.stderr
+
+
+def test_a_visitor_is_known_by_the_address_that_the_proxy_saw_and_by_no_other(running, place):
+    adam = Browser(running.url)
+    adam.session.mount("http://", From("127.0.0.2"))
+    adam.session.headers["X-Forwarded-For"] = "203.0.113.9"
+    adam.open("/sign-in/password/")
+    password = json.loads(place.passwords.read_text())["adam@acme.example"]
+    adam.send(r"/sign-in/password/$", email="adam@acme.example", password=password)
+    assert adam.page.url == f"{running.url}/"
+    assert newest_address(running) == "127.0.0.2"
+
+
+def test_without_redis_nobodys_act_becomes_an_error_and_all_of_it_is_done_once_it_is_back(running, alice, names_at_audian):
+    before = len(names_at_audian())
+    with running.without("broker"):
+        assert ready(running)["broker"] == "unreachable"
+        rename(alice, "Renamed without a broker")
+        alice.open("/")
+        alice.send(r"/softphones/new/$")
+        bob = Browser(running.url)
+        bob.send(r"/sign-in/$", email="bob@acme.example")
+        assert bob.page.url == f"{running.url}/sign-in/code/"
+    running.wait(lambda: "Renamed without a broker" in names_at_audian())
+    running.wait(lambda: len(names_at_audian()) == before + 1)
+    running.wait(lambda: "bob@acme.example" in bob.get("/mail/").text)
+    assert running.services["web"].starts == 1
+
+
+def test_a_change_outlives_the_worker_that_was_sending_it_and_is_not_made_twice(running, sign_in, sandbox):
+    before = sandbox()["devices"]
+    # The sandbox carries it out, and the worker dies before it hears of it.
+    sandbox("/faults", name="slow", match="PUT /devices", seconds=2, after=True)
+    helen = sign_in("helen")
+    helen.send(r"/softphones/new/$")
+    running.wait(lambda: sandbox()["devices"] > before)
+    running.kill("worker")
+    running.wait(lambda: "path" in Page(helen.get(helen.page.url)).by_id)
+    assert sandbox()["devices"] == before + 1
+    assert running.services["worker"].starts == 2
+
+
+def test_while_the_database_is_away_the_web_server_says_so(running):
+    with running.without("database"):
+        assert requests.get(f"{running.url}/healthz", timeout=5).json() == {"status": "ok"}
+        answer = requests.get(f"{running.url}/readyz", timeout=20)
+        assert (answer.status_code, answer.json()["status"]) == (503, "down")
+    running.wait(lambda: ready(running).get("database") == "ok")
+
+
+def test_a_visitor_waits_while_the_web_server_is_started_again(running):
+    with ThreadPoolExecutor() as elsewhere:
+        running.kill("web")
+        visit = elsewhere.submit(requests.get, f"{running.url}/sign-in/", timeout=30)
+        running.wait(visit.done)
+    assert visit.result().status_code == 200
+
+
+def test_the_proxys_log_names_no_one_time_address_and_no_query(running):
+    asked = ["/s/t0ken-a", "/zoiper?id=t0ken-b", "/S/t0ken-c?x=1", "/s%2Ft0ken-d", "/sign-in/?next=/s/t0ken-e"]
+    for address in asked:
+        requests.get(f"{running.url}{address}", headers={"Referer": f"{running.url}/s/t0ken-f"}, timeout=20)
+    told = running.wait(lambda: "/sign-in/?…" in running.logs("proxy") and running.logs("proxy"))
+    assert "t0ken" not in told
+    addresses = [json.loads(line)["request"]["uri"] for line in told.splitlines() if '"status":' in line]
+    assert addresses[-5:] == ["/s/…", "/zoiper?…", "/S/…", "/s%2F…", "/sign-in/?…"]
+
+
+@pytest.fixture
+def start_proxy(running, tmp_path):
+    """Starts another reverse proxy with its own ports, folders and `changes` to its environment and its Caddyfile."""
+    started = []
+
+    def start(*, changes: dict[str, str], **env: str) -> Child:
+        service = running.services["proxy"]
+        folder = Path(service.command[-1]).parent
+        shutil.copytree(folder, tmp_path / "caddy")
+        caddyfile = tmp_path / "caddy" / "Caddyfile"
+        for old, new in ({running.ports["proxy"]: steady_port(), str(folder): str(caddyfile.parent)} | changes).items():
+            assert old in caddyfile.read_text()
+            caddyfile.write_text(caddyfile.read_text().replace(old, new))
+        env = service.env | {"XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)} | env
+        started.append(Child("proxy", [*service.command[:-1], str(caddyfile)], log=tmp_path / "proxy.log", env=env))
+        return started[-1]
+
+    yield start
+    for proxy in started:
+        proxy.stop()
+
+
+def test_without_a_web_server_visitors_read_that_it_comes_back_and_the_log_still_names_nothing(running, start_proxy):
+    url = f"http://localhost:{steady_port()}"
+    nobody = {f"127.0.0.1:{running.ports['web']}": f"127.0.0.1:{steady_port()}", "lb_try_duration 10s": "lb_try_duration 1s"}
+    proxy = start_proxy(changes=nobody, PUBLIC_URL=url)
+    running.wait(lambda: got(f"{url}/s/t0ken-g") is not None or not proxy.alive())
+    answer = got(f"{url}/s/t0ken-g")
+    assert answer.status_code == 502
+    assert "Back in a moment" in answer.text
+    assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("10", "no-store")
+    running.wait(lambda: '"status":502' in proxy.tail(50))
+    assert "t0ken" not in proxy.log.read_text()
+
+
+def test_with_https_the_proxy_has_a_certificate_and_sends_everybody_there(running, start_proxy, tmp_path):
+    secure, plain = steady_port(), steady_port()
+    url = f"https://localhost:{secure}"
+    proxy = start_proxy(changes={}, PUBLIC_URL=url, HTTPS_PORT=secure, HTTP_PORT=plain)
+    root = tmp_path / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+    running.wait(lambda: (root.exists() and got(f"{url}/healthz", verify=str(root)) is not None) or not proxy.alive())
+    sent_on = requests.get(f"http://localhost:{plain}/sign-in/", allow_redirects=False, timeout=20)
+    assert sent_on.headers["Location"] == "https://localhost/sign-in/"
+    # Django asks more of a form that came by TLS: it has to say from where. So it was told, and believes it.
+    for address, status in ((running.url, 200), (url, 403)):
+        with requests.Session() as browser:
+            browser.verify, browser.trust_env = str(root), False
+            page = browser.get(f"{address}/sign-in/", timeout=20)
+            token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)[1]
+            sent = browser.post(page.url, data={"email": "", "csrfmiddlewaretoken": token}, timeout=20)
+            assert sent.status_code == status
+
+
+@pytest.mark.parametrize(("proxies", "status"), [("0", 301), ("1", 200)])
+def test_what_proxies_say_is_believed_only_if_there_are_any(running, tmp_path, proxies, status):
+    """A visitor that claims to have come by TLS is sent there all the same, where nobody stands in front."""
+    port, service = steady_port(), running.services["web"]
+    env = service.env | {"TRUSTED_PROXIES": proxies, "PUBLIC_URL": "https://localhost"}
+    command = [word.replace(running.ports["web"], port) for word in service.command]
+    web = Child("web", command, log=tmp_path / "log", env=env, cwd=running.home("web"))
+    try:
+        running.wait(lambda: got(f"http://localhost:{port}/healthz") is not None)
+        claims = {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "on", "X-Forwarded-Protocol": "ssl"}
+        answer = requests.get(f"http://localhost:{port}/sign-in/", headers=claims, allow_redirects=False, timeout=20)
+        assert answer.status_code == status
+    finally:
+        web.stop()
+
+
+@pytest.mark.parametrize("name", ["beat", "worker", "broker", "database", "sandbox", "web", "proxy"])
+def test_each_that_is_killed_comes_back_and_the_portal_with_it(running, alice, names_at_audian, name):
+    service = running.services[name]
+    starts, killed_at = service.starts, time.monotonic()
+    running.kill(name)
+    running.wait(lambda: service.starts > starts and service.is_healthy())
+
+    def has_swept_since() -> bool:
+        age = ready(running).get("worker_age_seconds")
+        return age is not None and age + 1 < time.monotonic() - killed_at
+
+    running.wait(has_swept_since)
+    rename(alice, f"After the {name} was killed")
+    running.wait(lambda: f"After the {name} was killed" in names_at_audian())
+
+
+def test_no_log_holds_a_secret(running, sandbox):
+    keys = running.folder / "volumes" / "keys"
+    secrets = {path.name: path.read_text().strip() for path in keys.glob("*/*") if path.is_file()}
+    assert sorted(secrets) == ["field_encryption_keys", "password", "pgpass", "secret_key"]
+    secrets["API key"] = sandbox()["api_key"]
+    secrets["token"] = sandbox()["static_token"]
+    passwords = passwords_at_audian(sandbox)
+    assert passwords
+    secrets |= passwords
+    logs = running.logs(*(name for name in running.services if name != "sandbox"))
+    assert [name for name, secret in secrets.items() if secret in logs] == []
+
+
+def test_nothing_is_written_into_the_image_and_all_end_well_within_their_grace(running):
+    before = running.built
+    statuses = running.stop()
+    assert running.files_of_the_image() == before
+    assert statuses == dict.fromkeys(["web", "worker", "beat", "proxy", "database", "broker", "sandbox"], 0)
+
+
+def got(url: str, verify: bool | str = True) -> requests.Response | None:
+    """The answer, also one that is an error; None while nobody answers."""
+    try:
+        return requests.get(url, verify=verify, timeout=20)
+    except requests.ConnectionError:
+        return None
+
+
+class From(requests.adapters.HTTPAdapter):
+    """Calls from another address of this machine."""
+
+    def __init__(self, address: str):
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *args, **kwargs):
+        super().init_poolmanager(*args, source_address=(self.address, 0), **kwargs)
+
+
+def newest_address(running) -> str:
+    """Where the last act came from, as the audit log of the running portal has it."""
+    env = running.services["web"].env
+    with psycopg.connect(env["DATABASE_URL"], passfile=env["PGPASSFILE"]) as connection:
+        return connection.execute("SELECT host(ip) FROM softphones_auditevent ORDER BY id DESC LIMIT 1").fetchone()[0]
+
+
+def passwords_at_audian(sandbox) -> dict[str, str]:
+    """The passwords of all phones that the portal wrote or looked at one by one."""
+    found = {re.search(r"/devices/([0-9a-f]{32})$", call["path"]) for call in sandbox("/calls")}
+    return {match[1]: sandbox(f"/devices/{match[1]}")["sip"]["password"] for match in found if match}
