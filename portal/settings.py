@@ -280,6 +280,7 @@ DRAIN_LINGER = 15  # a drain waits that long for what is due next; then the swee
 DRAIN_WIDTH = 8
 DRAIN_BULK_WIDTH = 6
 LIGHT_DEADLINE = 3
+LIGHT_SURVEY_DEADLINE = 10  # of all calls together that look at many phones
 LIGHT_LIST_EVERY = 5
 LIGHT_ONE_EVERY = 2
 LIGHT_PAUSE = 30

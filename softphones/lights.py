@@ -39,6 +39,8 @@ UNKNOWN_AFTER = timedelta(seconds=60)
 MARK_EVERY = timedelta(seconds=10)
 # Who is there, from where and since when, is told only by a list of the whole account; too long for larger ones.
 FEW_ENOUGH = 500
+# About as many usernames as one address holds.
+IN_ONE_CALL = 200
 # Below this there is no use in beginning a call.
 LEAST_SECONDS = 0.2
 LOST = ["lost_at", "lost_after", "lost_since", "lost_address", "lost_agent"]
@@ -88,6 +90,45 @@ def watch(*, softphones: list[Softphone], now: datetime, opened_at: datetime | N
         # A page is worth more without its light than an error is.
         logger.exception("The lights of a page could not be looked at.")
         return {each.pk: Light("unknown") for each in softphones}
+
+
+def survey(*, account: Account, softphones: Iterable[Softphone], now: datetime) -> None:
+    """Look once at all of these phones of the account, before something is done that depends on who is connected.
+
+    Takes as many calls as they need, and LIGHT_SURVEY_DEADLINE seconds at most; those it did not come to stay as they were
+    seen last. Writes what it observed. Never raises, never logs in. Not for use inside a transaction.
+    """
+    ends = time.monotonic() + settings.LIGHT_SURVEY_DEADLINE
+    due = [each.pk for each in softphones if _can_connect(each)]
+    try:
+        door = _wait_for_door(account, ends) if due else None
+        if door:
+            try:
+                _look_at_all(account, door, due, now, ends)
+            finally:
+                _shut(door, settings.LIGHT_LIST_EVERY)
+    except (AudianError, NoToken, LeaseLost) as error:
+        logger.warning("Not all phones of %s were looked at: %s", account, error)
+
+
+def _wait_for_door(account: Account, ends: float) -> Held | None:
+    """The account's door, once nobody else is in it."""
+    while time.monotonic() < ends:
+        door = leases.take(f"lights:{account.pk}", settings.LIGHT_SURVEY_DEADLINE + settings.LEASE_SECONDS)
+        if door:
+            return door
+        time.sleep(0.2)
+    return None
+
+
+def _look_at_all(account: Account, door: Held, due: list[int], now: datetime, ends: float) -> None:
+    client = connection.connect(account, urgency=Urgency.PERSON, allow_login=False)
+    with client, client.within(ends - time.monotonic()):
+        for start in range(0, len(due), IN_ONE_CALL):
+            phones = list(Softphone.objects.filter(pk__in=due[start : start + IN_ONE_CALL]).defer("password"))
+            sights = _statuses(client, phones) or _registrations(client, phones)
+            with door.writing():
+                _write_down(phones, sights, now)
 
 
 def last_seen(softphone: Softphone) -> Light:

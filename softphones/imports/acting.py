@@ -27,7 +27,7 @@ def act_on(*, account: Account, softphones: Iterable[Softphone], kind: str, by: 
     chosen = _of_account(account, [softphone.pk for softphone in softphones])
     settle(now=now, account=account)
     if kind in CUTS_OFF:
-        lights.watch(softphones=chosen, now=now)
+        lights.survey(account=account, softphones=chosen, now=now)
     name = ngettext("%(count)d softphone", "%(count)d softphones", len(chosen)) % {"count": len(chosen)}
     return _store(account, kind, name, chosen, _Judge(account, Kind(kind), chosen), by, now)
 
@@ -76,7 +76,7 @@ def _made(batch: Import) -> list[Softphone]:
 
 
 def _seen(account: Account, phones: list[Softphone], now: datetime) -> list[Softphone]:
-    lights.watch(softphones=phones, now=now)
+    lights.survey(account=account, softphones=phones, now=now)
     return _phones(account, Softphone.objects.filter(pk__in=[phone.pk for phone in phones]).order_by("pk"))
 
 

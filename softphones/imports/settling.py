@@ -1,6 +1,7 @@
 """What goes on by itself: what a press left for later is written, a few rows in each transaction, and what has come to its
 end is finished."""
 
+import logging
 import time
 from contextlib import suppress
 from datetime import datetime
@@ -14,6 +15,8 @@ from softphones.imports.checking import is_enabled
 from softphones.imports.statuses import with_status
 from softphones.models import Account, Change, Import, ImportRow, Message
 from softphones.wake import wake
+
+logger = logging.getLogger(__name__)
 
 Kind, State, Verdict = Import.Kind, Import.State, ImportRow.Verdict
 
@@ -34,12 +37,10 @@ def settle(*, now: datetime, account: Account | None = None) -> None:
 def unwritten(account: Account | None = None) -> QuerySet[Import]:
     """Bulk work of which a press left something for later: rows to be written, or wishes to be ended."""
     rows = _unwritten(ImportRow.objects.filter(batch=OuterRef("pk")))
-    halfway = Q(state__in=(State.STARTING, State.CANCELLING))
     # Softphones to be made are written although it is paused: nothing of it goes before, and others see what is taken.
-    halfway |= Q(Exists(rows), state=State.PAUSED, kind=Kind.CREATE) | Q(
-        Exists(rows), ~Q(kind=Kind.CREATE), state=State.STARTED
-    )
-    found = Import.objects.filter(halfway).select_related("account", "asked_by").order_by("pk")
+    some_left = Q(state=State.PAUSED, kind=Kind.CREATE) | Q(~Q(kind=Kind.CREATE), state=State.STARTED)
+    found = Import.objects.filter(Q(state__in=(State.STARTING, State.CANCELLING)) | some_left & Q(Exists(rows)))
+    found = found.select_related("account", "asked_by").order_by("pk")
     return found.filter(account=account) if account else found
 
 
@@ -77,12 +78,20 @@ def go_on_for(*, account: Account, now: datetime, seconds: float) -> bool:
     lease = leases.take(f"imports:{account.pk}", seconds)
     if lease is None:
         return False
+    begun, faulty = time.monotonic(), []
     try:
-        left = any(go_on(batch=batch, now=now, seconds=seconds) for batch in unwritten(account))
+        for batch in unwritten(account):
+            try:
+                if go_on(batch=batch, now=now, seconds=max(seconds - (time.monotonic() - begun), 0)):
+                    return True
+            except Exception:
+                # One that can't go on must not keep the others waiting; the next sweep tries it again.
+                logger.exception("Bulk work %d could not go on because of a fault in the portal.", batch.pk)
+                faulty.append(batch.pk)
     finally:
         lease.release()
     # Asked only now: whoever came while we held the lease has gone away again.
-    return left or unwritten(account).exclude(kind=Kind.SEND_LINKS).exists()
+    return unwritten(account).exclude(kind=Kind.SEND_LINKS).exclude(pk__in=faulty).exists()
 
 
 def _unwritten(rows: QuerySet[ImportRow]) -> QuerySet[ImportRow]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from softphones import tasks
+from softphones import imports, tasks
 from softphones.models import Change, Import, Message, Pause, Softphone
 from tests.factories import make_softphone
 from tests.import_pages.conftest import BULK, ends, page_of, press
@@ -172,6 +172,19 @@ class TestTheProgress:
         assert "tell the operator of the portal that its worker does not run" in words(look(admin, batch, "running"))
         tasks.sweep()
         assert "No worker" not in words(look(admin, batch, "running"))
+
+    def test_what_is_tried_again_later_moves_on_the_page_of_a_finished_one(self, admin, started):
+        batch = started(2)
+        ends(batch, failed=1)
+        imports.settle(now=timezone.now())
+        failed = Change.objects.get(state="failed")
+        link = soup(admin.get(page_of(batch))).select_one("#rows .verdict a")["href"]
+        press(admin, admin.get(link), "Try again")
+        failed.refresh_from_db()
+        assert failed.state == "queued"
+        page = soup(admin.get(page_of(batch)))
+        assert page.select("#live[hx-get]")
+        assert not page.select("form[action$='/pause/']")
 
     def test_charges_are_asked_about_once_right_there(self, admin, started):
         batch = started(3)

@@ -1,6 +1,8 @@
 """`manage.py import_softphones`, as scripts use it."""
 
 import pytest
+from django.core.management import call_command
+from django.utils import timezone
 
 from softphones.models import Change, Import, Softphone
 from tests.imports.conftest import softphones_of, table, writes
@@ -75,6 +77,25 @@ def test_the_result_can_be_imported_again_and_makes_only_what_is_missing(command
     code, answer = command(out.read_text().replace("lobby1", "lobby2"))
     assert (code, answer["created"], answer["exists"]) == (0, 1, 1)
     assert sorted(device["name"] for device in softphones_of(sandbox)) == ["Alice", "Lobby"]
+
+
+@pytest.fixture
+def interrupted(check):
+    """An import whose process died right after its start was committed."""
+    batch = check("name\nLobby\nDoor\n")
+    Import.objects.filter(pk=batch.pk).update(state=Import.State.STARTING, started_at=timezone.now())
+    return batch
+
+
+def test_a_start_that_was_interrupted_is_finished_by_whoever_sends(interrupted, sandbox):
+    call_command("push_changes", "--json")
+    assert sorted(device["name"] for device in softphones_of(sandbox)) == ["Door", "Lobby"]
+
+
+def test_a_start_that_was_interrupted_is_finished_before_the_next_file(interrupted, command, sandbox):
+    code, answer = command("name\nLobby\nGate\n")
+    assert (code, answer["created"], answer["exists"]) == (0, 1, 1)
+    assert sorted(device["name"] for device in softphones_of(sandbox)) == ["Door", "Gate", "Lobby"]
 
 
 @pytest.mark.parametrize("file", ["", "name\n", "nome\nLobby\n", b"\x00\xff" * 3_000_000, "name,name\na,b\n"])

@@ -116,6 +116,17 @@ def test_whatever_dies_or_fails_meanwhile_each_row_is_made_once_and_told_truly(c
     assert {line["device_id"]: line["name"] for line in table(imports.result_csv(batch))} == devices
 
 
+def test_an_import_that_can_not_go_on_keeps_no_other_waiting(check, start, work, account, admin, caplog):
+    broken = start(check(FILE))
+    broken.rows.filter(change=None).update(cells="{}")
+    phones = [make_softphone(account) for _phone in range(60)]
+    acts = imports.act_on(account=account, softphones=phones, kind=Kind.DISABLE, by=admin, now=timezone.now())
+    start(acts, typed=60)
+    work()
+    assert Change.objects.filter(kind="update").count() == 60
+    assert "could not go on" in caplog.text
+
+
 def test_two_workers_at_it_at_once_write_each_row_once(check, start):
     batch = start(check(FILE))
 
