@@ -135,6 +135,15 @@ def test_the_image_is_a_portal_for_real_unless_it_is_told_otherwise():
     assert image.variables()["DEBUG"] == "false"
 
 
+@pytest.mark.parametrize("name", ["web", "worker", "beat"])
+def test_systemd_runs_the_same_processes(name):
+    unit = (compose.ROOT / "deploy" / "systemd" / f"portal-{name}.service").read_text()
+    (command,) = re.findall(r"^ExecStart=/opt/portal/.venv/bin/(.*)$", unit, re.MULTILINE)
+    assert command.replace("127.0.0.1:8000", "0.0.0.0:8000").split() == SERVICES[name]["command"]
+    grace = compose.seconds(SERVICES[name]["stop_grace_period"])
+    assert f"\nTimeoutStopSec={grace:.0f}\nRestart=always\n" in unit
+
+
 # --- What an operator fills in
 
 
@@ -152,6 +161,7 @@ def production(folder, **filled: str) -> dict[str, str]:
     (folder / "portal.env").write_text(text)
     (folder / "audian_api_key").write_text("k" * 64 + "\n")
     (folder / "email_url").write_text("smtp://portal:secret@mail.example.com:587?tls=True\n")
+    (folder / "metrics_token").write_text("m" * 32)
     subprocess.run([sys.executable, "deploy/keys.py", "make"], cwd=compose.ROOT, env={"KEYS_DIR": str(folder)}, check=True)
     variables = {"PORTAL_CONFIG": str(folder)}
     service = compose.load(variables)["services"]["web"]
@@ -179,6 +189,7 @@ SHOWN = {
     "EMAIL_HOST": "mail.example.com",
     "EMAIL_HOST_PASSWORD": "secret",
     "EMAIL_USE_TLS": True,
+    "METRICS_TOKEN": "m" * 32,
     "ZOIPER_PROVIDER_ID": "b" * 32,
     "REDIS_URL": "redis://broker:6379/0",
     "TRUSTED_PROXIES": 1,
@@ -199,7 +210,7 @@ def test_the_example_filled_in_is_a_portal_for_real_and_djangos_deploy_check_is_
 def test_the_example_as_it_comes_is_no_portal_that_anybody_could_take_for_real(tmp_path):
     env = production(tmp_path)
     assert env["AUDIAN_ACCOUNT_ID"] == ""
-    assert (EXAMPLE / "audian_api_key").read_text() == (EXAMPLE / "email_url").read_text() == ""
+    assert {path.read_text() for path in EXAMPLE.iterdir() if path.name != "portal.env"} == {""}
 
 
 def test_the_sandboxs_settings_never_reach_a_portal_for_real():
