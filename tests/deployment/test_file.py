@@ -89,6 +89,23 @@ def test_the_database_and_the_broker_are_reached_by_the_portal_alone():
     }
 
 
+def test_the_portal_and_the_database_mean_the_same_user_password_and_database():
+    portal, database = SERVICES["web"]["environment"], SERVICES["database"]["environment"]
+    user, name = database["POSTGRES_USER"], database["POSTGRES_DB"]
+    assert portal["DATABASE_URL"] == f"postgres://{user}@database:5432/{name}"
+    assert (portal["PGPASSFILE"], database["POSTGRES_PASSWORD_FILE"]) == (
+        "/run/keys/portal/pgpass",
+        "/run/keys/database/password",
+    )
+    assert {f"--username={user}", f"--dbname={name}"} <= set(SERVICES["database"]["healthcheck"]["test"])
+
+
+def test_the_proxy_listens_on_the_ports_that_are_published():
+    proxy = compose.load({"HTTP_PORT": "8000", "HTTPS_PORT": "8443"})["services"]["proxy"]
+    assert proxy["environment"] == {"HTTP_PORT": "8000", "HTTPS_PORT": "8443"}
+    assert proxy["ports"] == ["8000:8000", "8443:8443", "8443:8443/udp"]
+
+
 def test_logs_do_not_fill_the_disk():
     assert all({"max-size", "max-file"} <= service["logging"]["options"].keys() for service in SERVICES.values())
 

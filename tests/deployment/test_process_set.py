@@ -130,7 +130,7 @@ def test_a_visitor_is_known_by_the_address_that_the_proxy_saw_and_by_no_other(ru
     assert newest_address(running) == "127.0.0.2"
 
 
-def test_without_redis_nobodys_act_becomes_an_error_and_all_of_it_is_done_once_it_is_back(
+def test_without_redis_nobodys_act_becomes_an_error_and_it_is_done_once_redis_is_back(
     running, alice, rename, sandbox, name_at_audian
 ):
     before = sandbox()["devices"]
