@@ -28,6 +28,7 @@ ENV PATH=/opt/portal/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     DEBUG=false \
     VAR_DIR=/var/lib/portal \
+    KEYS_DIR=/run/keys \
     STATIC_ROOT=/app/staticfiles
 WORKDIR /app
 COPY --from=packages /opt/portal /opt/portal

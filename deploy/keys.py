@@ -1,4 +1,4 @@
-"""The secrets that the portal makes for itself, in the volume that KEYS_DIR names (/run/keys).
+"""The secrets that the portal makes for itself, in the folder that KEYS_DIR names.
 
     keys.py make      makes what is missing; never changes what is there
     keys.py add       puts a new encryption key in front: it encrypts from the next start, the others still decrypt
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-FOLDER = Path(os.environ.get("KEYS_DIR", "/run/keys"))
+FOLDER = Path(os.environ["KEYS_DIR"])
 SECRET_KEY = "portal/secret_key"
 FIELD_ENCRYPTION_KEYS = "portal/field_encryption_keys"
 PGPASS = "portal/pgpass"  # what libpq calls a password file: host:port:database:user:password

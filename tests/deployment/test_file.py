@@ -89,6 +89,23 @@ def test_the_database_and_the_broker_are_reached_by_the_portal_alone():
     }
 
 
+def test_the_portal_and_the_database_mean_the_same_user_password_and_database():
+    portal, database = SERVICES["web"]["environment"], SERVICES["database"]["environment"]
+    user, name = database["POSTGRES_USER"], database["POSTGRES_DB"]
+    assert portal["DATABASE_URL"] == f"postgres://{user}@database:5432/{name}"
+    assert (portal["PGPASSFILE"], database["POSTGRES_PASSWORD_FILE"]) == (
+        "/run/keys/portal/pgpass",
+        "/run/keys/database/password",
+    )
+    assert {f"--username={user}", f"--dbname={name}"} <= set(SERVICES["database"]["healthcheck"]["test"])
+
+
+def test_the_proxy_listens_on_the_ports_that_are_published():
+    proxy = compose.load({"HTTP_PORT": "8000", "HTTPS_PORT": "8443"})["services"]["proxy"]
+    assert proxy["environment"] == {"HTTP_PORT": "8000", "HTTPS_PORT": "8443"}
+    assert proxy["ports"] == ["8000:8000", "8443:8443", "8443:8443/udp"]
+
+
 def test_logs_do_not_fill_the_disk():
     assert all({"max-size", "max-file"} <= service["logging"]["options"].keys() for service in SERVICES.values())
 
@@ -135,6 +152,15 @@ def test_the_image_is_a_portal_for_real_unless_it_is_told_otherwise():
     assert image.variables()["DEBUG"] == "false"
 
 
+@pytest.mark.parametrize("name", ["web", "worker", "beat"])
+def test_systemd_runs_the_same_processes(name):
+    unit = (compose.ROOT / "deploy" / "systemd" / f"portal-{name}.service").read_text()
+    (command,) = re.findall(r"^ExecStart=/opt/portal/.venv/bin/(.*)$", unit, re.MULTILINE)
+    assert command.replace("127.0.0.1:8000", "0.0.0.0:8000").split() == SERVICES[name]["command"]
+    grace = compose.seconds(SERVICES[name]["stop_grace_period"])
+    assert f"\nTimeoutStopSec={grace:.0f}\nRestart=always\n" in unit
+
+
 # --- What an operator fills in
 
 
@@ -152,6 +178,7 @@ def production(folder, **filled: str) -> dict[str, str]:
     (folder / "portal.env").write_text(text)
     (folder / "audian_api_key").write_text("k" * 64 + "\n")
     (folder / "email_url").write_text("smtp://portal:secret@mail.example.com:587?tls=True\n")
+    (folder / "metrics_token").write_text("m" * 32)
     subprocess.run([sys.executable, "deploy/keys.py", "make"], cwd=compose.ROOT, env={"KEYS_DIR": str(folder)}, check=True)
     variables = {"PORTAL_CONFIG": str(folder)}
     service = compose.load(variables)["services"]["web"]
@@ -179,6 +206,7 @@ SHOWN = {
     "EMAIL_HOST": "mail.example.com",
     "EMAIL_HOST_PASSWORD": "secret",
     "EMAIL_USE_TLS": True,
+    "METRICS_TOKEN": "m" * 32,
     "ZOIPER_PROVIDER_ID": "b" * 32,
     "REDIS_URL": "redis://broker:6379/0",
     "TRUSTED_PROXIES": 1,
@@ -199,7 +227,7 @@ def test_the_example_filled_in_is_a_portal_for_real_and_djangos_deploy_check_is_
 def test_the_example_as_it_comes_is_no_portal_that_anybody_could_take_for_real(tmp_path):
     env = production(tmp_path)
     assert env["AUDIAN_ACCOUNT_ID"] == ""
-    assert (EXAMPLE / "audian_api_key").read_text() == (EXAMPLE / "email_url").read_text() == ""
+    assert {path.read_text() for path in EXAMPLE.iterdir() if path.name != "portal.env"} == {""}
 
 
 def test_the_sandboxs_settings_never_reach_a_portal_for_real():
