@@ -128,7 +128,9 @@ def test_no_walk_through_the_portal_leads_to_a_password(insider, seed, caplog):
 
 
 def _ways(response, address: str) -> Iterator[tuple[str, str, dict]]:
-    """The links and forms of a page: how, where to, and which values each field offers."""
+    """The links and forms of a page: how, where to, and which values each field offers. None in a file."""
+    if response.streaming:
+        return
     page = soup(response)
     for link in page.select("a[href]"):
         target = urljoin(address, link["href"]).partition("#")[0]
