@@ -68,7 +68,7 @@ def _fetch_as_zoiper(stage: Stage, browser: "Browser") -> None:
     browser.open("?app=zoiper")
     browser.send(r"/softphones/\d+/code/")
     pictures = [
-        call for call in requests.get(f"{stage.sandbox_url}/sandbox/calls", timeout=5).json() if call["path"] == "/qr.php"
+        call for call in requests.get(f"{stage.sandbox_url}/sandbox/calls", timeout=20).json() if call["path"] == "/qr.php"
     ]
     if not pictures:
         raise Failed("No QR code was drawn.")
@@ -76,7 +76,7 @@ def _fetch_as_zoiper(stage: Stage, browser: "Browser") -> None:
         f"{stage.url}/zoiper", params={"id": pictures[-1]["query"]["t"]}, headers={"User-Agent": ZOIPER}, timeout=20
     )
     (phone,) = phones_of(stage.place, ALICE)
-    sip = requests.get(f"{stage.sandbox_url}/sandbox/devices/{phone['id']}", timeout=5).json()["sip"]
+    sip = requests.get(f"{stage.sandbox_url}/sandbox/devices/{phone['id']}", timeout=20).json()["sip"]
     if not answer.ok or not all(escape(sip[name]) in answer.text for name in ("username", "password")):
         raise Failed("Zoiper did not get the phone's username and password.")
 

@@ -12,7 +12,7 @@ import requests
 from softphones.demo.place import ROOT, CannotStart, Place, check_port, free_port
 from softphones.demo.processes import Child
 
-START_SECONDS = 60
+START_SECONDS = 120
 PREPARATION_SECONDS = 180
 GRACE_SECONDS = 8
 WATCH_EVERY = 0.2
@@ -108,7 +108,7 @@ def running(place: Place, *, port: int, devices: int, say: Callable[[str], None]
             )
             web = f"-m gunicorn --config python:portal.gunicorn --bind 127.0.0.1:{port} portal.wsgi"
             stage.start("web server", *web.split(), env=env)
-            stage.wait_for("web server", lambda: _answers(f"{stage.url}/readyz"))
+            stage.wait_for("web server", lambda: answers(f"{stage.url}/readyz"))
             stage.wait_for("worker", lambda: " ready." in worker.tail(100))
             place.tell(url=stage.url, sandbox=stage.sandbox_url)
             yield stage
@@ -122,8 +122,8 @@ def _start_sandbox(stage: Stage, port: int, devices: int) -> None:
     env = stage.place.plain_environment()
     state = str(stage.place.sandbox_state)
     stage.start("sandbox", *options.split(), "--state", state, "--zoiper-token-url", token_url, env=env)
-    stage.wait_for("sandbox", lambda: _answers(f"{stage.sandbox_url}/sandbox"))
-    stage.sandbox = requests.get(f"{stage.sandbox_url}/sandbox", timeout=5).json()
+    stage.wait_for("sandbox", lambda: answers(f"{stage.sandbox_url}/sandbox"))
+    stage.sandbox = requests.get(f"{stage.sandbox_url}/sandbox", timeout=20).json()
 
 
 def _prepare(stage: Stage, env: dict[str, str]) -> None:
@@ -134,8 +134,9 @@ def _prepare(stage: Stage, env: dict[str, str]) -> None:
         raise preparation.died()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str, *, seconds: float = 5) -> bool:
+    """Whether this address answers well within `seconds`. A server that is about to start may take a call and let it wait."""
     try:
-        return requests.get(url, timeout=5).ok
-    except requests.ConnectionError:
+        return requests.get(url, timeout=seconds).ok
+    except (requests.ConnectionError, requests.Timeout):
         return False
