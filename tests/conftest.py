@@ -1,5 +1,6 @@
 """The world of most tests: one account, Alice with a phone, a colleague, a stranger in another account, and a sandbox."""
 
+import hypothesis
 import pytest
 
 from softphones.audian.sandbox import Sandbox, serve
@@ -8,6 +9,10 @@ from tests.factories import make_account, make_owner, make_softphone, make_user
 from tests.loopback import pytest_configure  # noqa: F401
 from tests.once import pytest_collection_modifyitems  # noqa: F401
 from tests.reporting import pytest_report_header  # noqa: F401
+
+# What a test finds must not depend on how busy the machine is.
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture
