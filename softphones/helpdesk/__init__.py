@@ -5,10 +5,11 @@ Nothing here shows or takes a password or an address: a mail goes to the address
 
 from softphones.helpdesk.acting import Refused, confirm_person, reset, revoke_links, send_link, switch
 from softphones.helpdesk.facts import Cut, Desk, Step, cuts, desk_of
-from softphones.helpdesk.finding import Listed, everybody, matching
+from softphones.helpdesk.finding import SHOWN_FIRST, Listed, everybody, matching
 from softphones.helpdesk.leaving import Leaver, NotLeft, close, leavers, leaving, one_leaving, people_leaving
 
 __all__ = [
+    "SHOWN_FIRST",
     "Cut",
     "Desk",
     "Leaver",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from softphones import lights, search
 from softphones.lights import Light
@@ -12,7 +12,7 @@ from softphones.models import Account, Owner, Softphone
 from softphones.models.addresses import masked
 from softphones.paging import Page, page_by_name
 
-MATCHES = 50  # that a search shows: as many as a page of everybody
+SHOWN_FIRST = 50  # matches of a search: as many as a page of everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,15 @@ class Listed:
         return masked(self.owner.email) if self.owner else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What a search tells: how many there are, `capped` if there are more than it counts, and the first of them as rows."""
+
+    rows: list[Listed]
+    number: int
+    capped: bool
+
+
 def everybody(account: Account, *, after: str, before: str, now: datetime) -> Page:
     """The account's people by name, a page at a time."""
     present = Owner.objects.filter(account=account, gone_at=None)
@@ -44,13 +53,15 @@ def everybody(account: Account, *, after: str, before: str, now: datetime) -> Pa
     return replace(page, rows=[_person(owner, now) for owner in page.rows])
 
 
-def matching(account: Account, text: str, now: datetime) -> tuple[list[Listed], bool]:
-    """Whom `text` finds, by name, and whether there are more than MATCHES."""
-    found = search.find(account=account, text=text, most=MATCHES)
-    owners = Owner.objects.filter(pk__in=found.owners).prefetch_related(_phones())
+def matching(account: Account, text: str, now: datetime, *, most: int) -> Matches:
+    """Whom `text` finds, by name; only the first `most` of them are read in full."""
+    found = search.find(account=account, text=text)
+    owners = Owner.objects.filter(pk__in=found.owners)
     alone = _own_columns(Softphone.objects.present()).filter(pk__in=found.softphones)
-    rows = [_person(owner, now) for owner in owners] + [_row(None, [phone], now) for phone in alone]
-    return sorted(rows, key=lambda row: (row.name.casefold(), row.number)), found.capped
+    ordered = sorted([*owners, *alone], key=lambda each: (str(each).casefold(), each.number, each.pk))[:most]
+    prefetch_related_objects([each for each in ordered if isinstance(each, Owner)], _phones())
+    rows = [_person(each, now) if isinstance(each, Owner) else _row(None, [each], now) for each in ordered]
+    return Matches(rows, len(found), found.capped)
 
 
 def _phones() -> Prefetch:

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from softphones import changes, helpdesk, mail
+from softphones import changes, helpdesk, mail, search
 from softphones.access import (
     FIND,
     RESET,
@@ -31,12 +31,14 @@ from softphones.views.helpdesk_page import address_of_page, mailed_to, page, sta
 @never_cache
 @require_safe
 def people(request, slug):
-    """Everybody, a page at a time, or whom `?q=` finds. One match is gone to at once, so that Enter suffices."""
+    """Everybody, a page at a time, or whom `?q=` finds (`all`: to the last match). One is gone to at once: Enter suffices."""
     account, now = account_for(request, slug, FIND), timezone.now()
     text = request.GET.get("q", "").replace("\0", "").strip()[:200]
-    context = {"account": account, "here": slug, "part": "people", "text": text, "capped": False, "page": None}
+    context = {"account": account, "here": slug, "part": "people", "text": text, "matches": None, "page": None}
     if text:
-        rows, context["capped"] = helpdesk.matching(account, text, now)
+        most = search.MOST if "all" in request.GET else helpdesk.SHOWN_FIRST
+        context["matches"] = helpdesk.matching(account, text, now, most=most)
+        rows = context["matches"].rows
         if len(rows) == 1 and not request.htmx:
             return redirect(address_of_page(account, rows[0].owner, rows[0].phones))
     else:
