@@ -33,14 +33,25 @@ def could_go(account: Account) -> bool:
 
 def ready(account: Account) -> QuerySet[Change]:
     """What its softphone lets go next, whenever it is due; what a person waits for comes first."""
-    queued = Change.objects.filter(account=account, state=State.QUEUED, folded_into=None)
     older = Change.objects.filter(account=account, softphone=OuterRef("softphone"), pk__lt=OuterRef("pk"), folded_into=None)
-    return (
-        queued.exclude(batch__in=[*_asking(account), *stopped(account, *Import.STOPPED)])
-        .exclude(Exists(older.filter(state__in=(State.QUEUED, State.SENDING))))
-        .exclude(_behind_held(account))
-        .order_by("-urgent", "pk")
-    )
+    under_way = Exists(older.filter(state__in=(State.QUEUED, State.SENDING)))
+    return _unstopped(account).exclude(under_way).order_by("-urgent", "pk")
+
+
+def going_before(carrier: Change, now: datetime) -> int:
+    """How many go before this one as of now: not what waits for a decision, for the end of a pause, or for a later try."""
+    first = Q(pk__lt=carrier.pk, urgent=carrier.urgent)
+    if not carrier.urgent:
+        first |= Q(urgent=True)
+    # What was asked before for the same softphone goes first in any case.
+    goes = _due(now) | Q(softphone=carrier.softphone_id)
+    return _unstopped(carrier.account).filter(first & goes).count()
+
+
+def _unstopped(account: Account) -> QuerySet[Change]:
+    """What is queued and waits for nobody's decision."""
+    queued = Change.objects.filter(account=account, state=State.QUEUED, folded_into=None)
+    return queued.exclude(batch__in=[*_asking(account), *stopped(account, *Import.STOPPED)]).exclude(_behind_held(account))
 
 
 def waits_for_charges(change: Change) -> bool:

@@ -5,11 +5,10 @@ from datetime import datetime
 from math import ceil
 from typing import Any
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from softphones.changes.queue import stopped, waits_for_charges
+from softphones.changes.queue import going_before, stopped, waits_for_charges
 from softphones.changes.wishes import together, unfinished
 from softphones.models import Account, Change, Import, Pause, Softphone
 
@@ -80,8 +79,9 @@ def _held() -> Progress:
 
 
 def _waiting(change: Change, now: datetime) -> Progress:
-    place = _place(change)
     carrier = change.folded_into or change
+    before = going_before(carrier, now)
+    place = before + 1
     if waits_for_charges(carrier):
         return _held()
     if carrier.batch and carrier.batch in stopped(change.account, Import.State.PAUSED):
@@ -96,17 +96,7 @@ def _waiting(change: Change, now: datetime) -> Progress:
         return Progress("waiting", place, sentence)
     if carrier.tried_at:
         return Progress("waiting", place, _("Audian's answer got lost. The portal looks whether it was done."))
-    before = place - 1
     if not before:
         return Progress("waiting", place, _("Waiting: next in the queue."))
     sentence = ngettext("Waiting: %(before)d change goes first.", "Waiting: %(before)d changes go first.", before)
     return Progress("waiting", place, sentence % {"before": before})
-
-
-def _place(change: Change) -> int:
-    carrier = change.folded_into or change
-    first = Q(pk__lt=carrier.pk, urgent=carrier.urgent)
-    if not carrier.urgent:
-        first |= Q(urgent=True)
-    queue = Change.objects.filter(account=change.account_id, state=State.QUEUED, folded_into=None)
-    return queue.filter(first).count() + 1

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import suppress
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from softphones import changes, leases
 from softphones.models import AuditEvent, Change, Import, Lease, Pause, Softphone
+from softphones.models.imports import batch_of
 from tests.changes.conftest import again, softphones_of, writes
 
 State = Change.State
@@ -419,3 +421,20 @@ def test_another_wish_for_the_same_fields_makes_it_another_question(sandbox, pho
     assert drain().done == 1
     assert [again(first).state, again(second).state] == [State.REPLACED, State.DONE]
     assert sandbox.device(phone.audian_id)["caller_id"]["internal"]["number"] == "1010"
+
+
+def test_only_what_really_goes_first_counts(sandbox, account, admin, plant, create, ask, drain_once):
+    paused = Import.objects.create(
+        account=account,
+        state=Import.State.PAUSED,
+        sha256="0" * 64,
+        created_at=timezone.now(),
+    )
+    create(urgent=False, batch=batch_of(paused.pk))
+    sandbox.faults.add("402", method="PUT")
+    create(urgent=False, batch="import:held")
+    drain_once()
+    create(urgent=False, batch="import:held")
+    later = create(urgent=False)
+    Change.objects.filter(pk=later.pk).update(next_attempt_at=timezone.now() + timedelta(minutes=5))
+    assert progress(create(urgent=False)).sentence == "Waiting: next in the queue."
