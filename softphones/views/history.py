@@ -1,6 +1,9 @@
 """The history: who did what, on whose softphone, when, from where, why, and how it came out."""
 
+from datetime import date
+
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,6 +18,15 @@ from softphones.access import HISTORY, account_for, has_role
 from softphones.models import Membership
 from softphones.views.staff import frame
 
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)  # well inside what every database and time zone can tell
+
+
+def _day(label) -> forms.DateField:
+    within = _("Choose a day from 2000 to 2099.")
+    bounds = [MinValueValidator(FIRST_DAY, within), MaxValueValidator(LAST_DAY, within)]
+    shown = forms.DateInput(attrs={"type": "date", "min": FIRST_DAY, "max": LAST_DAY}, format="%Y-%m-%d")
+    return forms.DateField(label=label, required=False, widget=shown, validators=bounds)
+
 
 class HistoryForm(forms.Form):
     """What to show of the history. A field that makes no sense is told and counts as empty."""
@@ -22,8 +34,8 @@ class HistoryForm(forms.Form):
     who = forms.CharField(label=_("Who"), required=False, max_length=100)
     whose = forms.CharField(label=_("Whose phone"), required=False, max_length=100)
     act = forms.ChoiceField(label=_("What"), required=False)
-    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
-    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    since = _day(_("From"))
+    until = _day(_("To"))
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -93,6 +93,16 @@ def test_a_filter_that_makes_no_sense_says_so_and_shows_the_rest(past, helpdesk)
     assert helpdesk.get(HISTORY, {"since": "tomorrow"}).status_code == 200
 
 
+@pytest.mark.parametrize("asked", [{"until": "9999-12-31"}, {"since": "0001-01-01"}, {"since": "1999-12-31"}])
+def test_a_day_far_away_is_told_and_not_looked_for(past, account, helpdesk, asked):
+    account.time_zone = "Pacific/Auckland"
+    account.save()
+    response = helpdesk.get(HISTORY, asked)
+    assert "Choose a day from 2000 to 2099." in words(response)
+    assert len(sentences(response)) == 3
+    assert helpdesk.post(EXPORT, asked).status_code == 302
+
+
 def test_empty_is_not_the_same_as_not_found(helpdesk, account):
     assert "Nothing has happened yet" in words(helpdesk.get(HISTORY))
     assert "Nothing like that in the history" in words(helpdesk.get(HISTORY, {"who": "zoe"}))
