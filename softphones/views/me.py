@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from softphones import audit, self_service
 from softphones import lights as room
@@ -33,9 +33,14 @@ def softphones(request):
 
 
 @never_cache
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def get_softphone(request):
-    """Ask for one more softphone, and go to its set-up page, which waits until Audian has made it."""
+    """Ask for one more softphone, and go to its set-up page, which waits until Audian has made it.
+
+    Whoever only opens the address, as after signing in anew, comes to the page with the button.
+    """
+    if request.method != "POST":
+        return redirect("softphones")
     number = request.POST.get("owner", "")
     owner = get_object_or_404(may_have_softphones(request.user), pk=number if number.isdecimal() else 0)
     form = NewSoftphoneForm(request.POST)

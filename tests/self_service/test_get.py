@@ -46,6 +46,13 @@ def test_a_person_without_a_phone_gets_one_and_lands_on_its_set_up_page(sandbox,
     assert device["caller_id"]["internal"] == {"number": "1001", "name": "Alice Smith"}
 
 
+def test_opening_the_address_of_the_button_asks_for_nothing_and_leads_to_it(browser):
+    page = browser.get("/softphones/new/", follow=True)
+    assert page.redirect_chain == [("/", 302)]
+    assert GET in buttons(page)
+    assert not creates()
+
+
 def test_its_password_is_on_no_page_before_audian_has_it(browser, drain):
     page = press(browser, browser.get("/"), GET)
     phone = Softphone.objects.get()
