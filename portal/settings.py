@@ -320,7 +320,11 @@ MESSAGE_STAY = 20
 ZOIPER_QR_DEADLINE = 3
 ZOIPER_QR_BYTES = 200_000
 MIRROR_STALE_AFTER = 15 * 60
-WORKER_SILENT_AFTER = environment.number("WORKER_SILENT_AFTER", 180, least=1)  # beat asks for a sweep every 30
+WORKER_SILENT_AFTER = environment.number("WORKER_SILENT_AFTER", 180, least=1)  # beat asks for a sweep every SWEEP_SECONDS
+if _sweep * 2 >= WORKER_SILENT_AFTER:
+    environment.problems.append(
+        f"SWEEP_SECONDS must be less than half of WORKER_SILENT_AFTER, not {_sweep:g} of {WORKER_SILENT_AFTER:g}."
+    )
 
 METRICS_TOKEN = environment.pattern("METRICS_TOKEN", "[!-~]{16,}", "16 or more printable characters, without blanks")
 DEMO = environment.flag("DEMO", False)

@@ -65,6 +65,14 @@ def test_each_bad_value_is_named_in_one_start(tmp_path):
     assert "pa55word" not in answer.stderr
 
 
+@pytest.mark.parametrize(("sweep", "silent"), [("30", "60"), ("90", "")])
+def test_workers_are_not_silent_between_two_sweeps(tmp_path, sweep, silent):
+    answer = start(VAR_DIR=str(tmp_path), SWEEP_SECONDS=sweep, WORKER_SILENT_AFTER=silent)
+    assert answer.returncode == 1
+    [said] = answer.stderr.splitlines()[1:]
+    assert said == f"- SWEEP_SECONDS must be less than half of WORKER_SILENT_AFTER, not {sweep} of {silent or 180}."
+
+
 @pytest.mark.parametrize(
     "address",
     ["https://phones.acme.example/portal", "https://me@phones.acme.example", "https://phones.acme.example?x=1", ""],

@@ -93,13 +93,13 @@ def test_the_lines_of_a_task_bear_the_id_of_the_request_that_sent_it(start_worke
 
 def test_a_worker_that_hears_of_no_sweep_ends_but_not_while_there_is_long_work(start_worker):
     long_work = leases.take("mirror:1", 600)
-    worker = start_worker(WORKER_SILENT_AFTER="1")
-    worker.wait(2.5)
+    worker = start_worker(WORKER_SILENT_AFTER="3", SWEEP_SECONDS="1")
+    worker.wait(5)
     assert "No sweep was finished" not in worker.log.read_text()
     long_work.release()
     wait_until(lambda: not worker.alive())
     assert worker.stop() == 1
-    assert "No sweep was finished for 1 seconds" in worker.tail(50)
+    assert "No sweep was finished for 3 seconds" in worker.tail(50)
 
 
 def test_a_wake_up_that_was_lost_is_made_up_for_by_the_sweep(start_worker, sandbox_account, settings, client):
