@@ -97,6 +97,5 @@ def sentence_of(softphones: Removals, owners: Removals) -> str:
     reason = _("Audian's list came back empty") if empty else _("That is more than the guard lets go by itself")
     return _(
         "%(what)s would be removed, since Audian's list no longer names them. %(reason)s, so nothing of it was removed. "
-        "If it is right, an admin releases it on the page of this look, or sync_softphones --accept-removals does; "
-        "else the next good run ends this by itself."
+        "If it is right, an admin releases it; else the next good run ends this by itself."
     ) % {"what": _(" and ").join(parts), "reason": reason}

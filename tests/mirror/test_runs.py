@@ -171,7 +171,10 @@ def test_a_held_run_is_not_success_until_its_removals_are_accepted(account, sand
     for device in planted:
         sandbox.remove_device(device)
     assert (sync(capsys)["status"], present()) == ("held", set(planted))
-    assert sync(capsys)["exit"] == 1
+    held = sync(capsys)
+    assert held["exit"] == 1
+    assert held["message"].endswith("To release it from here, add --accept-removals.")
+    assert "--" not in SyncRun.objects.latest("pk").message, "staff read it on a page, where a link releases it"
     answer = sync(capsys, "--accept-removals")
     assert (answer["status"], answer["gone"], answer["exit"]) == ("complete", 3, 0)
     assert present() == set()

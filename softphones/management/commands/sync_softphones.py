@@ -48,4 +48,6 @@ def _said(run: SyncRun) -> str:
     if run.state == SyncRun.State.COMPLETE:
         counts = f"{run.created} created, {run.updated} updated, {run.unchanged} unchanged, {run.gone} gone."
         return f"The mirror is complete: {counts} {run.message}".rstrip()
+    if run.state == SyncRun.State.HELD:
+        return f"{run.message} To release it from here, add --accept-removals."
     return run.message
