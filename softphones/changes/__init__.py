@@ -23,7 +23,7 @@ from softphones.changes.drains import Drained, drain
 from softphones.changes.many import NewPhone, cancel_unsent, create_many
 from softphones.changes.queue import waiting
 from softphones.changes.telling import Progress, paused, pending, progress, underway
-from softphones.changes.wishes import finished
+from softphones.changes.wishes import draws_password, finished, resets_again
 
 __all__ = [
     "Drained",
@@ -39,6 +39,7 @@ __all__ = [
     "decline",
     "delete",
     "drain",
+    "draws_password",
     "finished",
     "key_of",
     "new_password",
@@ -46,6 +47,7 @@ __all__ = [
     "pending",
     "progress",
     "reset_password",
+    "resets_again",
     "try_again",
     "underway",
     "update",

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from softphones import audit, mirror, search, setup_links
-from softphones.changes.wishes import ACTS, DELETED, end, family, recorded, unfinished
+from softphones.changes.wishes import ACTS, DELETED, TRIED_AGAIN, draws_password, end, family, recorded, unfinished
 from softphones.models import Account, Change, Owner, Softphone, User
 from softphones.wake import wake
 
@@ -227,6 +227,8 @@ def try_again(*, change: Change, by: User | None, mine_anyway: bool = False, ip:
             _refuse_if_ending(waiting)
         again = {"state": State.QUEUED, "urgent": True, "attempts": 0, "troubles": 0, "next_attempt_at": None, "error": ""}
         again |= {"conflict": {}, "finished_at": None, "quote": None, "accepted": None}
+        if carrier.kind != Kind.CREATE:
+            again["tried_at"] = None  # whatever became of it, the next try looks first; what a create made must be found
         if mine_anyway:
             again["seen"] = {}
         family(carrier).update(**again)
@@ -239,7 +241,8 @@ def try_again(*, change: Change, by: User | None, mine_anyway: bool = False, ip:
         if ends or changes_owner or family(carrier).filter(kind=Kind.UPDATE, values__enabled=False).exists():
             setup_links.revoke(softphone=softphone, now=now)
         change.refresh_from_db()
-        _record("change:tried_again", change, by, ip, now)
+        kind = Kind.RESET_PASSWORD if draws_password(carrier) else carrier.kind
+        _record(TRIED_AGAIN, change, by, ip, now, kind=str(kind))
         wake("push_changes", account_id=change.account_id)
     return change
 

@@ -71,6 +71,7 @@ def _failed(job: Job, outcome: Failed, softphone: Softphone) -> Counter:
     conflict = {field: list(values) for field, values in outcome.conflict.items()}
     # A create keeps its password: a device that some try made may be known by it.
     forget = {} if job.change.kind == Kind.CREATE else {"password": None}
+    _unless_doubtful(job, outcome.doubtful)
     ended = end(_joined(job), State.FAILED, timezone.now(), error=outcome.sentence, conflict=conflict, **forget)
     hide_password(softphone)
     return ended
@@ -85,7 +86,7 @@ def _again(job: Job, outcome: Again, softphone: Softphone) -> Counter:
     attempts = job.change.attempts + 1
     if attempts >= settings.CHANGE_ATTEMPTS:
         family(job.change).update(attempts=attempts)
-        return _failed(job, Failed(outcome.sentence), softphone)
+        return _failed(job, Failed(outcome.sentence, document=outcome.document, doubtful=outcome.doubtful), softphone)
     _requeue(
         job,
         doubtful=outcome.doubtful,
@@ -115,8 +116,13 @@ def _trouble(job: Job, outcome: Trouble, softphone: Softphone) -> Counter:
 
 
 def _requeue(job: Job, *, doubtful: bool, state: State = State.QUEUED, **values) -> None:
-    """Let it wait again. Unless this try may have been carried out, it is as unsent as before."""
+    """Let it wait again."""
     family(job.change).update(state=state, **values)
+    _unless_doubtful(job, doubtful)
+
+
+def _unless_doubtful(job: Job, doubtful: bool) -> None:
+    """Unless this try may have been carried out, the wish is as unsent as before."""
     if not doubtful:
         Change.objects.filter(pk=job.change.pk).update(tried_at=job.change.tried_at)
 

@@ -70,14 +70,16 @@ class Failed:
     sentence: str
     conflict: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     document: DeviceDocument | None = field(default=None, repr=False)
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """An answer about this row that another try may change; counted."""
+    """An answer about this row that another try may change; counted. `document`: what a last look found."""
 
     sentence: str
     doubtful: bool = False
+    document: DeviceDocument | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +116,42 @@ def answered(outcome: Outcome) -> bool:
 def send(job: Job, client: AudianClient) -> Outcome:
     """Have Audian do it. What Audian does wrong is in the outcome; raises LeaseLost, and what is a fault of the portal.
 
-    When a new password could not be set, a last look tells which one the softphone has.
+    Before it fails, a last look tells whether a try was carried out after all, and which password the softphone has.
     """
     outcome = _send(job, client)
+    job.writes = False
+    if isinstance(outcome, Again) and job.change.attempts + 1 >= settings.CHANGE_ATTEMPTS:
+        return _last_look(job, client, outcome)
     if not isinstance(outcome, Failed) or not job.change.password or not job.audian_id:
         return outcome
-    job.writes = False
     try:
         return replace(outcome, document=client.device(job.audian_id))
     except errors.AudianError:
         return outcome
+
+
+def _last_look(job: Job, client: AudianClient, outcome: Again) -> Outcome:
+    """What the last try came to, if Audian can be asked: done, where what is wanted is there."""
+    try:
+        if job.change.kind == Kind.CREATE:
+            found = _look(job, client)
+            return Done(found) if found else outcome
+        if not job.audian_id:
+            return outcome
+        device = client.device(job.audian_id)
+    except errors.NotFound:
+        return Done(None) if job.change.kind == Kind.DELETE else outcome
+    except errors.RowError:
+        return outcome
+    except errors.AudianError as error:
+        return Trouble(error, doubtful=True)
+    if job.change.kind != Kind.DELETE and _has(device, _wanted(job)):
+        return Done(device)
+    return replace(outcome, document=device)
+
+
+def _has(device: DeviceDocument, wanted: Mapping[str, Any]) -> bool:
+    return all((getattr(device, name) or "") == (value or "") for name, value in wanted.items())
 
 
 def _send(job: Job, client: AudianClient) -> Outcome:
@@ -218,13 +246,14 @@ def _taken(job: Job) -> str:
 def _update(job: Job, client: AudianClient) -> Outcome:
     if not job.audian_id:
         return Failed(_("This softphone was never made at Audian. Try making it again first."))
-    changes = dict(job.values)
-    if job.change.password:
-        changes["password"] = job.change.password
-    expected = job.expected
+    changes, expected = _wanted(job), job.expected
     return Done(
         _write(job, lambda accept: client.update_device(job.audian_id, changes, expected=expected, accept_charges=accept))
     )
+
+
+def _wanted(job: Job) -> dict[str, Any]:
+    return dict(job.values) | ({"password": job.change.password} if job.change.password else {})
 
 
 def _delete(job: Job, client: AudianClient) -> Outcome:

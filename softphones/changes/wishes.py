@@ -10,7 +10,7 @@ from django.dispatch import Signal
 from django.utils.translation import gettext_noop
 
 from softphones import audit
-from softphones.models import Change, Softphone
+from softphones.models import AuditEvent, Change, Softphone
 
 #: Sent with each `change` that came to its end, in the transaction that says so. A receiver that raises is logged.
 finished = Signal()
@@ -21,6 +21,7 @@ ACTS = {
     Change.Kind.RESET_PASSWORD: "password:reset",
     Change.Kind.DELETE: "softphone:deleted",
 }
+TRIED_AGAIN = "change:tried_again"
 DELETED = gettext_noop("The softphone was deleted before this was sent.")
 
 
@@ -38,6 +39,17 @@ def family(*carriers: Change) -> QuerySet[Change]:
     """The rows of these carriers and of what was folded into them."""
     ids = [carrier.pk for carrier in carriers]
     return Change.objects.filter(Q(pk__in=ids) | Q(folded_into__in=ids))
+
+
+def draws_password(change: Change) -> bool:
+    """Whether this is a reset, or was sent together with one, so that sending it once more draws another password."""
+    carrier = change.folded_into or change
+    return carrier.kind != Change.Kind.CREATE and family(carrier).filter(kind=Change.Kind.RESET_PASSWORD).exists()
+
+
+def resets_again(*, since: datetime) -> QuerySet[AuditEvent]:
+    """The presses of *Try again* since then that drew another password; each names its `change` in `data`."""
+    return AuditEvent.objects.filter(act=TRIED_AGAIN, data__kind=Change.Kind.RESET_PASSWORD, at__gt=since)
 
 
 def together(wishes: Iterable[Change]) -> tuple[dict[str, Any], dict[str, Any]]:

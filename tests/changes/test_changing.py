@@ -77,6 +77,18 @@ def test_mine_can_be_applied_anyway(sandbox, phone, ask, drain):
     assert again(change).conflict == {}
 
 
+def test_tried_again_it_waits_its_turn_and_takes_a_newer_wish_along(sandbox, phone, ask, drain):
+    sandbox.change_device(phone.audian_id, name="Their name")
+    change = ask.rename(phone, "My name")
+    drain()
+    ask.try_again(change, mine_anyway=True)
+    assert changes.progress(change=change, now=timezone.now()).sentence == "Waiting: next in the queue."
+    newer = ask.update(phone, {"caller_id_number": "1002"})
+    assert newer.folded_into == change
+    assert drain().done == 2
+    assert writes(sandbox) == ["POST"]
+
+
 def test_an_edit_between_our_look_and_our_write_is_noticed(sandbox, phone, ask, drain):
     def edit(method, path):
         if method == "POST":
@@ -185,6 +197,42 @@ def test_trying_a_failed_reset_again_draws_another_password(sandbox, phone, ask,
     change = ask.reset(phone)
     assert drain().failed == 1
     ask.try_again(change)
+    assert drain().done == 1
+    assert again(phone).password == sandbox.device(phone.audian_id)["sip"]["password"] != PASSWORD
+
+
+def test_one_that_is_at_audian_although_no_answer_ever_said_so_is_done(sandbox, phone, ask, drain, settings):
+    settings.CHANGE_ATTEMPTS = 1
+    sandbox.faults.add("500", method="POST", after=True)
+    change = ask.reset(phone)
+    assert drain().done == 1
+    assert again(change).state == State.DONE
+    assert again(phone).password == sandbox.device(phone.audian_id)["sip"]["password"] != PASSWORD
+
+
+@pytest.mark.parametrize("act", ["switch_off", "delete", "create"])
+def test_a_last_look_tells_what_became_of_a_doubtful_one(sandbox, phone, ask, create, drain, settings, act):
+    settings.CHANGE_ATTEMPTS = 1
+    asks = {"switch_off": lambda: ask.update(phone, {"enabled": False}), "delete": lambda: ask.delete(phone)}
+    sandbox.faults.add("500", method="DELETE" if act == "delete" else "PUT" if act == "create" else "POST", after=True)
+    change = asks.get(act, create)()
+    assert drain().done == 1
+    assert len(writes(sandbox)) == 1
+    assert again(change).state == State.DONE
+
+
+def test_while_audian_cannot_be_asked_a_doubtful_one_waits_for_the_last_look(sandbox, phone, ask, drain_once, drain, settings):
+    settings.CHANGE_ATTEMPTS = 1
+    sandbox.faults.add("500", method="POST", after=True)
+
+    def refuse_the_look(method, path):
+        if method == "GET" and len(writes(sandbox)) == 1 and not again(change).troubles:
+            sandbox.faults.add("503", method="GET")
+
+    change = ask.reset(phone)
+    sandbox.on_request(refuse_the_look)
+    drain_once()
+    assert (again(change).state, change.troubles) == (State.QUEUED, 1)
     assert drain().done == 1
     assert again(phone).password == sandbox.device(phone.audian_id)["sip"]["password"] != PASSWORD
 

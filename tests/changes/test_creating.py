@@ -112,6 +112,7 @@ def test_what_audian_refuses_fails_with_its_reason_and_can_be_tried_again(sandbo
     assert drain().failed == 1
     assert "caller ID name" in again(change).error
     ask.try_again(change)
+    assert changes.progress(change=change, now=timezone.now()).sentence == "Waiting: next in the queue."
     assert drain().failed == 1
     assert writes(sandbox) == ["PUT", "PUT"]
 
