@@ -113,11 +113,19 @@ def replace(*, softphone: Softphone, user: User, key: str, ip: str | None, now: 
         User.objects.select_for_update().get(pk=user.pk)
         if before := changes.asked(account=softphone.account, by=user, key=key):
             return before
-        if not softphone.enabled:
-            raise Refused(_("This softphone is switched off, so no device can use it. Your helpdesk can switch it on again."))
-        if refused := _too_many(user, Kind.RESET_PASSWORD, softphone.account, now):
-            raise Refused(refused)
+        _refuse_one_password_more(softphone, user, now)
         return changes.reset_password(softphone=softphone, by=user, key=key, ip=ip, now=now)
+
+
+def try_again(*, change: Change, user: User, mine_anyway: bool = False, ip: str | None, now: datetime) -> Change:
+    """Send once more what `user` asked for and failed. One that draws another password counts as `replace` does, and needs
+    fresh proof too, which the caller has checked. Raises Refused, changes.NotPossible."""
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        change.refresh_from_db(fields=["state"])
+        if change.state == State.FAILED and changes.draws_password(change):
+            _refuse_one_password_more(change.softphone, user, now)
+        return changes.try_again(change=change, by=user, mine_anyway=mine_anyway, ip=ip, now=now)
 
 
 def replace_key(softphone: Softphone) -> str:
@@ -174,9 +182,18 @@ def _asked(user: User, kind: Kind) -> QuerySet[Change]:
     return Change.objects.filter(asked_by=user, kind=kind, key__startswith=changes.key_of(user, _ACTS[kind]))
 
 
+def _refuse_one_password_more(softphone: Softphone, user: User, now: datetime) -> None:
+    if not softphone.enabled:
+        raise Refused(_("This softphone is switched off, so no device can use it. Your helpdesk can switch it on again."))
+    if refused := _too_many(user, Kind.RESET_PASSWORD, softphone.account, now):
+        raise Refused(refused)
+
+
 def _too_many(user: User, kind: Kind, account: Account, now: datetime) -> str:
     """Why `user` may not ask for one more of this kind today; "" if they may."""
     asked = _asked(user, kind).filter(created_at__gt=now - DAY).count()
+    if kind == Kind.RESET_PASSWORD:
+        asked += changes.resets_again(since=now - DAY).filter(actor=user, owner__user=user).count()
     if kind == Kind.CREATE and asked >= settings.SELF_SERVICE_CREATES:
         sentence = _("You have asked for %(count)d new softphones within a day, and that is the most. %(helpdesk)s")
     elif kind == Kind.RESET_PASSWORD and asked >= settings.SELF_SERVICE_RESETS:

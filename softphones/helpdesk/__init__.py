@@ -3,13 +3,24 @@
 Nothing here shows or takes a password or an address: a mail goes to the address that we hold, a new secret to Audian alone.
 """
 
-from softphones.helpdesk.acting import Refused, confirm_person, reset, revoke_links, send_link, switch
+from softphones.helpdesk.acting import Refused, confirm_person, reset, revoke_links, send_link, switch, try_again
 from softphones.helpdesk.facts import Cut, Desk, Step, cuts, desk_of
 from softphones.helpdesk.finding import SHOWN_FIRST, Listed, everybody, matching
-from softphones.helpdesk.leaving import Leaver, NotLeft, close, leavers, leaving, one_leaving, people_leaving
+from softphones.helpdesk.leaving import (
+    Closed,
+    Leaver,
+    NotLeft,
+    close,
+    leavers,
+    leaving,
+    one_leaving,
+    people_leaving,
+    roles_of,
+)
 
 __all__ = [
     "SHOWN_FIRST",
+    "Closed",
     "Cut",
     "Desk",
     "Leaver",
@@ -29,6 +40,8 @@ __all__ = [
     "people_leaving",
     "reset",
     "revoke_links",
+    "roles_of",
     "send_link",
     "switch",
+    "try_again",
 ]

@@ -50,12 +50,28 @@ def reset(*, softphone: Softphone, by: User, reason: str, key: str, ip: str | No
             locked = Softphone.objects.select_for_update().select_related("account").get(pk=softphone.pk)
             if before := changes.asked(account=locked.account, by=by, key=key):
                 return before
-            _refuse_soon_after_another(locked, by, now)
-            if not limits.take("reset_agent", by.pk, now=now):
-                raise Refused(_("You have reset as many passwords as one person may within the hour. Ask a colleague."))
+            _refuse_one_reset_more(locked, by, now)
             return changes.reset_password(softphone=locked, by=by, reason=reason, key=key, ip=ip, now=now)
     except Refused:
         audit.record(act="password:reset", actor=by, softphone=softphone, ip=ip, reason=reason, outcome="refused", now=now)
+        raise
+
+
+def try_again(*, change: Change, by: User, mine_anyway: bool = False, ip: str | None, now: datetime) -> Change:
+    """Send a failed change once more. One that draws another password is a reset like any other: `reset` says how often.
+
+    Raises Refused, changes.NotPossible.
+    """
+    again = {"change": change, "by": by, "mine_anyway": mine_anyway, "ip": ip, "now": now}
+    try:
+        with transaction.atomic():
+            locked = Softphone.objects.select_for_update().get(pk=change.softphone_id)
+            change.refresh_from_db(fields=["state"])
+            if change.state == State.FAILED and changes.draws_password(change):
+                _refuse_one_reset_more(locked, by, now)
+            return changes.try_again(**again)
+    except Refused:
+        audit.record(act="password:reset", actor=by, softphone=change.softphone, ip=ip, outcome="refused", now=now)
         raise
 
 
@@ -110,15 +126,25 @@ def _key_of(act: str, softphone: Softphone, key: str) -> str:
     return f"{act}:{softphone.pk}:{key}" if key else ""
 
 
-def _refuse_soon_after_another(softphone: Softphone, by: User, now: datetime) -> None:
-    since = now - timedelta(seconds=settings.RESET_AGAIN_AFTER)
-    recent = Change.objects.filter(softphone=softphone, kind=Kind.RESET_PASSWORD, created_at__gt=since)
-    last = recent.exclude(state=State.FAILED).select_related("asked_by").order_by("-pk").first()
-    if last is None:
-        return
-    seconds = max(1, round(settings.RESET_AGAIN_AFTER - (now - last.created_at).total_seconds()))
-    if last.asked_by == by:
-        text = _("You reset this password a moment ago. Another reset would undo it; that is possible in %(seconds)d s.")
-    else:
-        text = _("%(who)s has just reset this password. Another reset would undo that; it is possible in %(seconds)d s.")
-    raise Refused(text % {"who": last.asked_by or _("Somebody"), "seconds": seconds})
+def _refuse_one_reset_more(softphone: Softphone, by: User, now: datetime) -> None:
+    """Raises Refused soon after another one, and for whoever has reset as many as they may."""
+    if last := _last_reset(softphone, now - timedelta(seconds=settings.RESET_AGAIN_AFTER)):
+        who, at = last
+        seconds = max(1, round(settings.RESET_AGAIN_AFTER - (now - at).total_seconds()))
+        if who == by:
+            text = _("You reset this password a moment ago. Another reset would undo it; that is possible in %(seconds)d s.")
+        else:
+            text = _("%(who)s has just reset this password. Another reset would undo that; it is possible in %(seconds)d s.")
+        raise Refused(text % {"who": who or _("Somebody"), "seconds": seconds})
+    if not limits.take("reset_agent", by.pk, now=now):
+        raise Refused(_("You have reset as many passwords as one person may within the hour. Ask a colleague."))
+
+
+def _last_reset(softphone: Softphone, since: datetime) -> tuple[User | None, datetime] | None:
+    """Who pressed for a new password last since then, and when; not where that came to nothing."""
+    resets = Change.objects.filter(softphone=softphone).exclude(state=State.FAILED)
+    asked = resets.filter(kind=Kind.RESET_PASSWORD, created_at__gt=since).select_related("asked_by").defer("password")
+    presses = [(each.asked_by, each.created_at) for each in asked]
+    again = changes.resets_again(since=since).filter(softphone=softphone).select_related("actor")
+    presses += [(each.actor, each.at) for each in again if resets.filter(pk=each.data["change"]).exists()]
+    return max(presses, key=lambda press: press[1], default=None)

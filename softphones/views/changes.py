@@ -2,15 +2,18 @@
 
 import json
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from softphones import access, audit
+from softphones import access, audit, helpdesk, people, self_service
 from softphones import changes as room
 from softphones.views.change_card import own_card, staff_card
+from softphones.views.sign_in import prove
 
 
 @never_cache
@@ -24,8 +27,12 @@ def change(request, pk):
 @require_POST
 def change_again(request, pk):
     wish = access.own_change(request.user, pk, access.TRY_OWN_AGAIN)
-    _try_again(request, wish)
-    return _answer(request, wish, own_card) if request.htmx else redirect("setup", wish.softphone_id)
+    back = reverse("setup", args=[wish.softphone_id])
+    if wish.state == wish.State.FAILED and room.draws_password(wish) and not people.proof_is_fresh(request):
+        return prove(request, back)
+    if refused := _refusal(self_service.try_again, wish, user=request.user, **_pressed(request)):
+        return _refused(request, refused, back)
+    return _answer(request, wish, own_card) if request.htmx else redirect(back)
 
 
 @never_cache
@@ -38,22 +45,30 @@ def staff_change(request, slug, pk):
 @require_POST
 def staff_change_again(request, slug, pk):
     wish = access.change_of_account(request, slug, pk, access.TRY_AGAIN)
-    _try_again(request, wish)
+    if refused := _refusal(helpdesk.try_again, wish, by=request.user, **_pressed(request)):
+        return _refused(request, refused, reverse("staff_change", args=[slug, pk]))
     return _answer(request, wish, staff_card) if request.htmx else redirect("staff_change", slug, pk)
 
 
-def _try_again(request, wish):
-    """Pressed twice, the second press finds that it goes already, and the answer shows how."""
+def _pressed(request):
+    return {"mine_anyway": "mine" in request.POST, "ip": audit.client_ip(request), "now": timezone.now()}
+
+
+def _refusal(try_again, wish, **pressed):
+    """Why it may not go once more now, "" if it does. A second press finds that it goes already: the answer shows how."""
     try:
-        room.try_again(
-            change=wish,
-            by=request.user,
-            mine_anyway="mine" in request.POST,
-            ip=audit.client_ip(request),
-            now=timezone.now(),
-        )
+        try_again(change=wish, **pressed)
+    except (self_service.Refused, helpdesk.Refused) as refusal:
+        return str(refusal)
     except room.NotPossible:
         wish.refresh_from_db()
+    return ""
+
+
+def _refused(request, refusal, back):
+    """The page that the button stands on, anew, with the refusal on it."""
+    messages.error(request, refusal)
+    return HttpResponse(headers={"HX-Refresh": "true"}) if request.htmx else redirect(back)
 
 
 def _answer(request, wish, card_of):

@@ -1,6 +1,7 @@
 """What helpdesk does to a phone, once however often a button is pressed."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.core import mail as outbox
@@ -124,6 +125,41 @@ class TestResetting:
             answer = helpdesk.post(f"/acme/softphones/{phone.pk}/reset/", {"key": "a" + str(phone.pk)})
         assert "Ask a colleague." in words(answer)
         assert Change.objects.count() == 2
+
+    def test_trying_a_failed_one_again_is_held_to_the_same(
+        self, act, helpdesk, account, alices_phone, sandbox, audian_is_told, password_at_audian, settings, time_machine_at
+    ):
+        settings.CHANGE_ATTEMPTS = 1
+        sandbox.faults.add("500", match="POST /devices", times=1)
+        act("reset", key="one")
+        audian_is_told()
+        failed = Change.objects.get()
+        carl = staff_browser(account, "helpdesk", "carl@acme.example", name="Carl")
+        act("reset", carl, key="two")
+        audian_is_told()
+        carls = password_at_audian(alices_phone)
+        press = partial(helpdesk.post, f"/acme/changes/{failed.pk}/again/")
+        assert "Carl has just reset this password." in words(press(follow=True))
+        assert press(headers=HTMX)["HX-Refresh"] == "true"
+        assert not audian_is_told().done
+        with time_machine_at(timezone.now() + timedelta(seconds=121)):
+            press()
+            assert "Helen Desk has just reset this password." in words(act("reset", carl, key="three"))
+            audian_is_told()
+            assert password_at_audian(alices_phone) != carls
+            assert "Helen Desk has just reset this password." in words(act("reset", carl, key="four"))
+
+    def test_nor_does_trying_again_get_around_the_most_of_an_hour(
+        self, act, helpdesk, alices_phone, sandbox, audian_is_told, settings
+    ):
+        settings.CHANGE_ATTEMPTS = 1
+        settings.SIGN_IN_LIMITS = settings.SIGN_IN_LIMITS | {"reset_agent": (1, 180)}
+        sandbox.faults.add("500", match="POST /devices", times=None)
+        act("reset", key="one")
+        audian_is_told()
+        answer = helpdesk.post(f"/acme/changes/{Change.objects.get().pk}/again/", follow=True)
+        assert "Ask a colleague." in words(answer)
+        assert Change.objects.get().state == "failed"
 
     def test_the_page_follows_to_the_phone_that_connects_again(
         self, act, helpdesk, sandbox, alice, alices_phone, audian_is_told

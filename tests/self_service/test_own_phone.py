@@ -214,6 +214,32 @@ def test_a_reset_that_failed_says_so_and_can_be_tried_again(sandbox, browser, ph
     assert again(phone).password == sandbox.device(phone.audian_id)["sip"]["password"] != PASSWORD
 
 
+@pytest.fixture
+def failed_reset(sandbox, browser, address, drain, settings) -> str:
+    """Where a reset of Alice's own that failed is tried again. Audian goes on failing."""
+    settings.CHANGE_ATTEMPTS = 1
+    sandbox.faults.add("500", method="POST", path="/devices", times=None)
+    press(browser, browser.get(f"{address}replace/"), REPLACE)
+    drain()
+    return f"/changes/{resets()[0].pk}/again/"
+
+
+def test_trying_again_is_no_way_around_five_a_day(browser, failed_reset, drain):
+    for _time in range(4):
+        browser.post(failed_reset)
+        assert drain().failed == 1
+    assert "You have asked for 5 new passwords within a day" in words(browser.post(failed_reset, follow=True))
+    assert resets()[0].state == "failed"
+
+
+def test_nor_around_fresh_proof_nor_for_a_phone_that_is_switched_off(signed_in, browser, alice, phone, failed_reset):
+    answer = signed_in(alice, proven=False).post(failed_reset)
+    assert answer["Location"].startswith("/confirm/?next=")
+    Softphone.objects.update(enabled=False)
+    assert "is switched off" in words(browser.post(failed_reset, follow=True))
+    assert resets()[0].state == "failed"
+
+
 def test_a_phone_that_is_switched_off_is_not_replaced(browser, phone, address):
     Softphone.objects.update(enabled=False)
     assert REPLACE not in words(browser.get(f"{address}replace/"))
