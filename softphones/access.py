@@ -82,11 +82,11 @@ class SecondFactorMissing(Exception):
 def account_for(request: HttpRequest, slug: str, act: str) -> Account:
     """The account, if the visitor has a role in it that allows `act` and has shown their second factor in this session.
 
-    Staff pages get their account here and nowhere else. Raises Http404 without the role, SecondFactorMissing without the
-    factor.
+    Staff pages get their account here and nowhere else. Raises Http404 without the role, and for whoever's own entry at
+    Audian is off or gone; SecondFactorMissing without the factor.
     """
     roles = STAFF_ACTS.get(act, set())
-    found = [each.account for each in accounts_of(request.user) if each.account.slug == slug and each.role in roles]
+    found = [each.account for each in _desks_of(request.user) if each.account.slug == slug and each.role in roles]
     if not found:
         raise Http404
     if not second_factor.is_shown(request):
@@ -163,12 +163,12 @@ class _People:
 
 
 def _behind(owner: Owner) -> _People:
-    return _People.of([owner.user_id], [owner.email_folded])
+    return _People.of([owner.user_id or owner.last_user_id], [owner.email_folded])
 
 
 def _meant_by(message: Message) -> _People:
     owner = message.owner
-    users = [message.user_id, owner.user_id if owner else None]
+    users = [message.user_id, (owner.user_id or owner.last_user_id) if owner else None]
     return _People.of(users, [message.to.casefold(), owner.email_folded if owner else ""])
 
 
@@ -196,8 +196,8 @@ def has_role(user: User, account: Account, role: str) -> bool:
 
 
 def role_in(user: User, account: Account) -> str:
-    """The role of `user` in this account; "" if they have none."""
-    return next((each.role for each in accounts_of(user) if each.account_id == account.pk), "")
+    """The role of `user` in this account; "" if they have none, or a staff role that ended when they left."""
+    return next((each.role for each in _desks_of(user) if each.account_id == account.pk), "")
 
 
 def accounts_of(user: User) -> list[Membership]:
@@ -205,9 +205,14 @@ def accounts_of(user: User) -> list[Membership]:
     return user.roles
 
 
+def _desks_of(user: User) -> list[Membership]:
+    """The memberships whose role counts: no longer that of staff who left."""
+    return [each for each in accounts_of(user) if not each.has_left]
+
+
 def staff_accounts(user: User) -> list[Account]:
     """The accounts in which `user` has a role that opens staff pages, oldest membership first."""
-    return [each.account for each in accounts_of(user) if each.role in STAFF_ACTS[LIST]]
+    return [each.account for each in _desks_of(user) if each.role in STAFF_ACTS[LIST]]
 
 
 def own_change(user: User, pk: int, act: str) -> Change:

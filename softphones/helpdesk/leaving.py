@@ -1,5 +1,6 @@
 """Leavers: people who are switched off, gone, or unknown at Audian, while a phone of theirs still works. And closing it."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -7,8 +8,8 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from softphones import audit, changes, people
-from softphones.models import Account, Owner, Softphone, User
+from softphones import audit, changes, members, people
+from softphones.models import Account, Membership, Owner, Softphone, User
 
 _LEFT = Q(enabled=False) | Q(gone_at__isnull=False)
 # It names an owner whom Audian does not have.
@@ -41,6 +42,16 @@ class Leaver:
         if self.owner is None:
             return "dangling"
         return "gone" if self.owner.gone_at else "here" if self.owner.enabled else "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How many phones, sessions and staff roles were ended; `kept` says why a role was not."""
+
+    phones: int
+    sessions: int = 0
+    roles: int = 0
+    kept: str = ""
 
 
 def leavers(account: Account) -> QuerySet[Softphone]:
@@ -81,19 +92,30 @@ def one_leaving(account: Account, audian_id: str) -> Leaver | None:
     return Leaver(audian_id, owner, phones) if owner or phones else None
 
 
-def close(*, leaver: Leaver, by: User, reason: str, key: str, ip: str | None, now: datetime) -> tuple[int, int]:
-    """Switch this person's phones off, give each a new password that nobody is told, end their links and sessions.
+def roles_of(account: Account, leaving: Iterable[Leaver]) -> dict[str, Membership]:
+    """The staff roles that people who left still have in the account, by their `audian_id`."""
+    owners = {each.audian_id: each.owner for each in leaving if each.owner}
+    behind = people.who_left(owners.values())
+    users = {user.pk for found in behind.values() for user in found}
+    staff = Membership.objects.filter(account=account, user__in=users, role__in=members.STAFF) if users else ()
+    roles = {each.user_id: each for each in staff}
+    found = {key: [roles[user.pk] for user in behind[owner.pk] if user.pk in roles] for key, owner in owners.items()}
+    return {key: each[0] for key, each in found.items() if each}
 
-    All in one transaction. The same `key` asks Audian once. Returns how many phones and how many sessions that were.
-    Raises NotLeft, also for somebody who came back meanwhile.
+
+def close(*, leaver: Leaver, by: User, reason: str, key: str, ip: str | None, now: datetime) -> Closed:
+    """Switch this person's phones off, give each a new password that nobody is told, end their links, sessions and staff role.
+
+    All in one transaction. The same `key` asks Audian once. The last admin's role stays, and the answer says so. Raises
+    NotLeft, also for somebody who came back meanwhile.
     """
     closed = 0
     with transaction.atomic():
-        _refuse_who_is_here(leaver)
+        owner = _locked_if_left(leaver)
         # One after the other, so that the second press finds what the first asked for.
         list(Softphone.objects.select_for_update().filter(pk__in=[phone.pk for phone in leaver.phones]).order_by("pk"))
         if _asked_before(leaver, by, key):
-            return len(leaver.phones), 0
+            return Closed(len(leaver.phones))
         for phone in leaver.phones:
             asked = {"softphone": phone, "by": by, "reason": reason, "ip": ip, "now": now}
             keys = [f"{key}:{phone.pk}:{what}" if key else "" for what in ("off", "reset")]
@@ -101,8 +123,9 @@ def close(*, leaver: Leaver, by: User, reason: str, key: str, ip: str | None, no
                 changes.update(**asked, values={"enabled": False}, seen={}, key=keys[0])
                 changes.reset_password(**asked, key=keys[1])
                 closed += 1
-        user = leaver.owner.user if leaver.owner else None
-        ended = people.end_sessions(user) if user else 0
+        behind = people.who_left([owner])[owner.pk] if owner else []
+        ended = sum(people.end_sessions(user) for user in behind)
+        roles, kept = _end_roles(leaver.account, behind, by, ip, now)
         audit.record(
             act="person:closed",
             actor=by,
@@ -113,14 +136,28 @@ def close(*, leaver: Leaver, by: User, reason: str, key: str, ip: str | None, no
             data={"count": closed},
             now=now,
         )
-    return closed, ended
+    return Closed(closed, ended, roles, kept)
 
 
-def _refuse_who_is_here(leaver: Leaver) -> None:
-    if leaver.owner:
-        owner = Owner.objects.select_for_update().get(pk=leaver.owner.pk)
-        if not replace(leaver, owner=owner).has_left:
-            raise NotLeft(str(owner))
+def _end_roles(account: Account, users: list[User], by: User, ip: str | None, now: datetime) -> tuple[int, str]:
+    """How many staff roles of these users ended, and why one did not."""
+    ended, kept = 0, ""
+    for each in Membership.objects.filter(account=account, user__in=users, role__in=members.STAFF).order_by("pk"):
+        try:
+            ended += members.change_role(membership=each, role=Membership.Role.USER, by=by, ip=ip, now=now)
+        except members.NotAllowed as reason:
+            kept = str(reason)
+    return ended, kept
+
+
+def _locked_if_left(leaver: Leaver) -> Owner | None:
+    """The owner as it is now. Raises NotLeft."""
+    if leaver.owner is None:
+        return None
+    owner = Owner.objects.select_for_update().get(pk=leaver.owner.pk)
+    if not replace(leaver, owner=owner).has_left:
+        raise NotLeft(str(owner))
+    return owner
 
 
 def _asked_before(leaver: Leaver, by: User, key: str) -> bool:

@@ -72,8 +72,9 @@ def _of_user(person: User, known: type[_Asked] | _Known) -> str:
 
 
 def admins(account: Account) -> list[User]:
-    """The admins of the account who can be mailed."""
-    found = User.objects.filter(memberships__account=account, memberships__role=Membership.Role.ADMIN, is_active=True)
+    """The admins of the account who have not left and can be mailed."""
+    roles = Membership.objects.knowing_who_left().filter(account=account, role=Membership.Role.ADMIN, has_left=False)
+    found = User.objects.filter(pk__in=roles.values("user"), is_active=True)
     return [admin for admin in found.order_by("id") if people.own_address(admin)]
 
 

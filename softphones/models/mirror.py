@@ -39,6 +39,7 @@ class Owner(models.Model):
     checked_at = models.DateTimeField(null=True)
 
     user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="owners")
+    last_user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")  # whose link fell by itself
     linked_at = models.DateTimeField(null=True)
     hold = models.CharField(max_length=20, choices=Hold, blank=True, default="")
 

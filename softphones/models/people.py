@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Lower
 from django.utils.functional import cached_property
 
@@ -37,10 +38,28 @@ class User(AbstractBaseUser):
 
     @cached_property
     def roles(self) -> list["Membership"]:
-        """The memberships, oldest first, each with its account. Read once, since every part of a page asks for them."""
+        """The memberships, oldest first, each with its account and `has_left`. Read once, for every part of a page."""
         # Pages don't talk to Audian, so they don't decrypt what that takes.
-        found = Membership.objects.filter(user=self).select_related("account")
+        found = Membership.objects.knowing_who_left().filter(user=self).select_related("account")
         return sorted(found.defer("account__api_key", "account__static_token"), key=lambda each: each.pk)
+
+
+class MembershipQuerySet(models.QuerySet):
+    def knowing_who_left(self):
+        """Each with `has_left`: it has a staff role, and its person's entry at Audian is off or gone.
+
+        An entry is theirs by its link, by the link that it had, or by an address that they have proven. Who has another one
+        that is on has not left; nor has who never had any.
+        """
+        linked = Q(account__owners__user=F("user"))
+        was_linked = Q(account__owners__user=None, account__owners__last_user=F("user"))
+        proven = Q(account__owners__email_folded=F("user__emailaddress__email"), user__emailaddress__verified=True)
+        off = Q(account__owners__enabled=False) | Q(account__owners__gone_at__isnull=False)
+        on = Q(account__owners__enabled=True, account__owners__gone_at=None)
+        same = self.model.objects.filter(pk=OuterRef("pk"))
+        lost = Exists(same.filter(linked, off)) | Exists(same.filter(was_linked, off)) | Exists(same.filter(proven, off))
+        has = Exists(same.filter(linked, on)) | Exists(same.filter(proven, on))
+        return self.annotate(has_left=~Q(role=self.model.Role.USER) & lost & ~has)
 
 
 class Membership(models.Model):
@@ -53,6 +72,8 @@ class Membership(models.Model):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role, default=Role.USER)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "account"], name="membership_once")]

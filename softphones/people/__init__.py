@@ -1,5 +1,6 @@
 """People: who may have a code, what it opens, which owner is whose, and how fresh the proof is."""
 
+from softphones.people.behind import who_left
 from softphones.people.codes import Verdict, ask, enter, forget_lapsed
 from softphones.people.identity import (
     Entrance,
@@ -37,4 +38,5 @@ __all__ = [
     "proof_is_fresh",
     "user_with",
     "way_in",
+    "who_left",
 ]

@@ -45,7 +45,7 @@ def confirm(*, owner: Owner, by: User, ip: str | None, now: datetime) -> User | 
             raise NotPossible(
                 _("Several people at Audian have this address, and nobody has signed in with it. Ask them to sign in first.")
             )
-        Owner.objects.filter(pk=locked.pk).update(hold="", linked_at=None)
+        Owner.objects.filter(pk=locked.pk).update(hold="", linked_at=None, last_user=None)
         data = {"owner": locked.pk}
         audit.record(act="person:released", actor=by, person=locked, account=locked.account, ip=ip, data=data, now=now)
     return None
@@ -80,7 +80,7 @@ def _decidable(owner: Owner, by: User) -> str:
 
 
 def _link(owner: Owner, user: User, by: User, ip: str | None, now: datetime) -> None:
-    Owner.objects.filter(pk=owner.pk).update(user=user, linked_at=now, hold="")
+    Owner.objects.filter(pk=owner.pk).update(user=user, last_user=None, linked_at=now, hold="")
     membership, made = Membership.objects.get_or_create(user=user, account=owner.account)
     if made:
         data = {"user": user.pk, "role": membership.role, "membership": membership.pk}

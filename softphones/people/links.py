@@ -82,7 +82,7 @@ def _drop(owner: Owner, now: datetime) -> bool:
         reason = "The address at Audian is not one that this person has proven."
     with transaction.atomic():
         fallen = Owner.objects.filter(pk=owner.pk, user=owner.user)
-        if not fallen.update(user=None, hold=owner.hold or Owner.Hold.LINK_FELL):
+        if not fallen.update(user=None, last_user=owner.user, hold=owner.hold or Owner.Hold.LINK_FELL):
             return False
         data = {"user": owner.user.pk, "owner": owner.pk}
         audit.record(act="person:unlinked", person=owner, account=owner.account, reason=reason, data=data, now=now)

@@ -23,8 +23,14 @@ def leavers(request, slug):
     account = account_for(request, slug, FIND)
     leaving = helpdesk.leaving(account)
     owners = acts_on_among(request.user, account, [each.owner for each in leaving if each.owner])
+    roles = helpdesk.roles_of(account, leaving)
     found = [
-        (each, address_of_page(account, each.owner, each.phones), each.owner is None or each.owner.pk in owners)
+        (
+            each,
+            address_of_page(account, each.owner, each.phones),
+            each.owner is None or each.owner.pk in owners,
+            roles.get(each.audian_id),
+        )
         for each in leaving
     ]
     context = {"account": account, "here": slug, "part": "people", "leavers": found}
@@ -46,14 +52,17 @@ def close(request, slug, audian_id):
     try:
         if leaver.has_left and form.is_valid():
             closed = helpdesk.close(leaver=leaver, **form.cleaned_data, by=request.user, ip=client_ip(request), now=now)
-            messages.success(request, _closed(*closed))
+            messages.success(request, _closed(closed))
+            if closed.kept:
+                messages.error(request, _("Their role did not end: %(why)s") % {"why": closed.kept})
             return redirect(back)
     except helpdesk.NotLeft:
         leaver.owner.refresh_from_db()
     if not leaver.has_left:
         return render(request, "helpdesk/not_left.html", context)
     phones = [(phone, helpdesk.cuts(phone, now)) for phone in leaver.phones]
-    return render(request, "helpdesk/close.html", context | {"phones": phones, "form": form})
+    context |= {"phones": phones, "form": form, "role": helpdesk.roles_of(account, [leaver]).get(audian_id)}
+    return render(request, "helpdesk/close.html", context)
 
 
 @never_cache
@@ -85,7 +94,12 @@ def unlink(request, slug, pk):
     return redirect("person", slug, pk)
 
 
-def _closed(closed, ended):
-    phones = ngettext("%(count)d phone is being closed.", "%(count)d phones are being closed.", closed) % {"count": closed}
-    sessions = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", ended) % {"count": ended}
-    return f"{phones} {sessions}" if ended else phones
+def _closed(closed: helpdesk.Closed) -> str:
+    phones = ngettext("%(count)d phone is being closed.", "%(count)d phones are being closed.", closed.phones)
+    sentences = [phones % {"count": closed.phones}]
+    if closed.sessions:
+        sessions = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", closed.sessions)
+        sentences.append(sessions % {"count": closed.sessions})
+    if closed.roles:
+        sentences.append(_("Their staff role was ended."))
+    return " ".join(sentences)

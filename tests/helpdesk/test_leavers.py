@@ -4,10 +4,12 @@ import pytest
 from django.utils import timezone
 
 from softphones import helpdesk as room
-from softphones.models import AuditEvent, Change, Owner, Softphone
-from tests.factories import make_owner, make_softphone
+from softphones.models import AuditEvent, Change, Membership, Owner, Softphone
+from softphones.people import check_links
+from tests.factories import make_account, make_owner, make_softphone
 from tests.helpdesk.conftest import PASSWORD
 from tests.pages.conftest import soup, words
+from tests.staffing import staff_browser
 
 
 def again(row):
@@ -142,3 +144,73 @@ def test_a_person_without_phones_has_nothing_to_close(helpdesk, account):
     assert helpdesk.get(f"/acme/leavers/{owner.audian_id}/close/").status_code == 404
     assert helpdesk.get("/acme/leavers/unknown/close/").status_code == 404
     assert Softphone.objects.count() == 0
+
+
+@pytest.fixture
+def hugo(account, plant):
+    """A colleague at the helpdesk with a phone of their own: the browser; `.owner` is who they are at Audian."""
+    browser = staff_browser(account, "helpdesk", "hugo@acme.example", name="Hugo Desk")
+    browser.owner = make_owner(account, "hugo@acme.example", user=browser.user, name="Hugo Desk")
+    plant(browser.owner, "Hugo's laptop", "user_hugo")
+    return browser
+
+
+def leaves(owner, how):
+    """Switched off at Audian; gone, and so without a link; or given another address before they were switched off."""
+    if how == "renamed, then off":
+        Owner.objects.filter(pk=owner.pk).update(email="left@acme.example", email_folded="left@acme.example")
+        Owner.objects.filter(pk=owner.pk).update(hold=Owner.Hold.ADDRESS_CHANGED)
+    Owner.objects.filter(pk=owner.pk).update(**{"gone_at": timezone.now()} if how == "gone" else {"enabled": False})
+    check_links(owner.account, timezone.now())
+
+
+HOW = pytest.mark.parametrize("how", ["off", "gone", "renamed, then off"])
+
+
+class TestStaffWhoLeft:
+    @HOW
+    def test_lose_the_desk_at_the_next_request(self, hugo, alices_phone, how):
+        assert hugo.get("/acme/").status_code == 200
+        leaves(hugo.owner, how)
+        assert hugo.get("/acme/").status_code == 404
+        assert hugo.post(f"/acme/softphones/{alices_phone.pk}/reset/", {"key": "one"}).status_code == 404
+        assert "/acme/" not in hugo.get("/").content.decode()
+        assert not Change.objects.exists()
+
+    def test_keep_it_where_they_have_another_entry_that_is_on(self, hugo, account):
+        leaves(hugo.owner, "gone")
+        make_owner(account, "hugo@acme.example", name="Hugo Desk")
+        assert hugo.get("/acme/").status_code == 200
+
+    def test_keep_it_in_another_company(self, hugo):
+        other = make_account(slug="other")
+        Membership.objects.create(user=hugo.user, account=other, role="helpdesk")
+        leaves(hugo.owner, "off")
+        assert hugo.get("/other/").status_code == 200
+
+    @HOW
+    def test_closing_them_ends_their_role_and_sessions_too(self, admin, hugo, how):
+        leaves(hugo.owner, how)
+        [row] = soup(admin.get("/acme/leavers/")).select(".leaver")
+        assert "has the role helpdesk here, which closing ends" in words(row)
+        address = row.select_one("a.button")["href"]
+        assert "They also have the role helpdesk here. It ends." in words(admin.get(address))
+        closed = words(admin.post(address, {"key": "one"}, follow=True))
+        assert "1 phone is being closed. 1 session was ended. Their staff role was ended." in closed
+        assert hugo.user.memberships.get().role == "user"
+        assert hugo.get("/").status_code == 302
+        event = AuditEvent.objects.get(act="role:revoked")
+        assert (event.actor, event.data["user"], event.data["role"]) == (admin.user, hugo.user.pk, "helpdesk")
+
+    def test_are_still_nobody_whom_helpdesk_closes(self, helpdesk, hugo):
+        leaves(hugo.owner, "renamed, then off")
+        [row] = soup(helpdesk.get("/acme/leavers/")).select(".leaver")
+        assert "For an administrator" in words(row)
+        assert helpdesk.post(f"/acme/leavers/{hugo.owner.audian_id}/close/", {"key": "one"}).status_code == 404
+
+    def test_are_named_among_the_members(self, admin, hugo):
+        assert "opens nothing" not in words(admin.get("/acme/members/"))
+        leaves(hugo.owner, "gone")
+        assert "hugo@acme.example · switched off or gone at Audian: the role opens nothing" in words(
+            admin.get("/acme/members/")
+        )

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from softphones.models import AuditEvent, Membership, User
-from tests.factories import make_user
+from tests.factories import make_owner, make_user
 from tests.people.conftest import Visitor
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +115,19 @@ def test_somebody_deactivated_is_not_made_admin(grant_role, account):
     make_user("alice@acme.example", is_active=False)
     assert "deactivated" in grant_role("alice@acme.example", "--role=admin")["failed"]
     assert not Membership.objects.exists()
+
+
+def test_who_left_is_not_made_admin_and_the_answer_says_what_to_do(grant_role, account):
+    """Their entry at Audian is off, so no staff page would open for them; another address recovers the desk."""
+    make_user("alice@acme.example", account=account)
+    make_owner(account, "alice@acme.example", enabled=False)
+    failed = grant_role("alice@acme.example", "--role=admin")["failed"]
+    assert "switched off or gone at Audian in acme" in failed
+    assert "give the role to another address" in failed
+    assert Membership.objects.get().role == "user"
+    Membership.objects.update(role="admin")
+    assert "switched off or gone" in grant_role("alice@acme.example", "--role=admin")["failed"]
+    assert grant_role("alice.private@acme.example", "--role=admin")["changed"] is True
 
 
 class TestFromAShell:

@@ -64,12 +64,22 @@ def _grant(address, account, role, before):
     if not user.is_active:
         raise CommandFailed(f"{address} is deactivated and can't sign in, whatever the role.")
     if before and before.role == role:
+        _refuse_who_left(before)
         return role, f"{address} has been {role} in {account.slug} already."
     if before and before.role != Role.USER:
         _record("role:revoked", before, before.role)
     membership, _made = Membership.objects.update_or_create(user=user, account=account, defaults={"role": role})
+    _refuse_who_left(membership)
     _record("role:granted", membership, role)
     return role, f"{address} is now {role} in {account.slug}.{_lonely(account, before)}"
+
+
+def _refuse_who_left(membership):
+    if Membership.objects.knowing_who_left().get(pk=membership.pk).has_left:
+        raise CommandFailed(
+            f"{membership.user.email} is switched off or gone at Audian in {membership.account.slug}, so the role opens "
+            "nothing. Switch them on there, or give the role to another address."
+        )
 
 
 def _revoke(address, account, role, before):
