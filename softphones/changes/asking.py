@@ -226,7 +226,7 @@ def try_again(*, change: Change, by: User | None, mine_anyway: bool = False, ip:
         if carrier.kind != Kind.DELETE:
             _refuse_if_ending(waiting)
         again = {"state": State.QUEUED, "urgent": True, "attempts": 0, "troubles": 0, "next_attempt_at": None, "error": ""}
-        again |= {"conflict": {}, "finished_at": None, "quote": None, "accepted": None}
+        again |= {"conflict": {}, "finished_at": None, "quote": None, "accepted": None, "tried_by": by}
         if carrier.kind != Kind.CREATE:
             again["tried_at"] = None  # whatever became of it, the next try looks first; what a create made must be found
         if mine_anyway:

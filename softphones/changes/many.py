@@ -17,7 +17,7 @@ from softphones.models import Account, Change, Owner, Softphone, User
 Kind, State = Change.Kind, Change.State
 
 CANCELLED = gettext_noop("Cancelled before it was sent.")
-_FETCH = ("softphone__owner__user", "asked_by")
+_FETCH = ("softphone__owner__user", "asked_by", "tried_by")
 _SECRETS = ("password", "softphone__password")
 
 
@@ -93,7 +93,7 @@ def _cancel(account: Account, wishes: list[Change], now: datetime) -> None:
     for (kind, _asker), same in alike:
         same = list(same)
         told = [(wish.softphone, recorded(wish)) for wish in same]
-        audit.record_many(act=ACTS[kind], softphones=told, actor=same[0].asked_by, outcome=str(State.REPLACED), now=now)
+        audit.record_many(act=ACTS[kind], softphones=told, actor=same[0].pressed_by, outcome=str(State.REPLACED), now=now)
     for wish in wishes:
         for name, value in ended.items():
             setattr(wish, name, value)
@@ -101,7 +101,7 @@ def _cancel(account: Account, wishes: list[Change], now: datetime) -> None:
 
 
 def _sort(wish: Change) -> tuple[str, int]:
-    return wish.kind, wish.asked_by_id or 0
+    return wish.kind, wish.tried_by_id or wish.asked_by_id or 0
 
 
 def _usernames(account: Account, chosen: Sequence[str]) -> list[str]:
@@ -179,7 +179,7 @@ def _anew(change: Change, phone: NewPhone, wanted: Softphone, by: User | None, b
     change.password = phone.password or change.password or new_password()
     change.state, change.urgent, change.batch, change.asked_by = State.QUEUED, False, batch, by
     change.attempts = change.troubles = 0
-    change.next_attempt_at = change.finished_at = change.quote = change.accepted = None
+    change.next_attempt_at = change.finished_at = change.quote = change.accepted = change.tried_by = None
     change.error, change.conflict = "", {}
     change.save()
     return change

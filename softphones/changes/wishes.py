@@ -47,6 +47,13 @@ def draws_password(change: Change) -> bool:
     return carrier.kind != Change.Kind.CREATE and family(carrier).filter(kind=Change.Kind.RESET_PASSWORD).exists()
 
 
+def never_made(softphones: Iterable[Softphone]) -> set[int]:
+    """Which of these nobody made because charges were declined, by primary key. One query, none where all are made."""
+    unmade = [softphone.pk for softphone in softphones if softphone.audian_id is None]
+    creates = Change.objects.filter(softphone__in=unmade, kind=Change.Kind.CREATE, tried_at=None).defer("password")
+    return {create.softphone_id for create in creates if create.was_declined} if unmade else set()
+
+
 def resets_again(*, since: datetime) -> QuerySet[AuditEvent]:
     """The presses of *Try again* since then that drew another password; each names its `change` in `data`."""
     return AuditEvent.objects.filter(act=TRIED_AGAIN, data__kind=Change.Kind.RESET_PASSWORD, at__gt=since)
@@ -85,7 +92,7 @@ def end(wishes: Iterable[Change], state: Change.State, now: datetime, **values: 
         ended[state] += 1
         audit.record(
             act=ACTS[wish.kind],
-            actor=wish.asked_by,
+            actor=wish.pressed_by,
             softphone=wish.softphone,
             reason=wish.reason,
             outcome=str(state),

@@ -110,13 +110,13 @@ def tell_of_what_is_ready(*, change: Change, **kwargs) -> None:
     """
     softphone = change.softphone
     owner = softphone.owner
-    theirs = owner is None or change.asked_by_id in (None, owner.user_id)
+    theirs = owner is None or change.pressed_by in (None, owner.user)
     in_bulk = change.kind == Kind.CREATE and not change.urgent
     if change.kind not in _READY or change.state != State.DONE or theirs or in_bulk:
         return
     asked = {"kind": _READY[change.kind], "account": softphone.account, "softphone": softphone}
     try:
-        mail.ask(**asked, asked_by=change.asked_by, in_bulk=not change.urgent, now=change.finished_at)
+        mail.ask(**asked, asked_by=change.pressed_by, in_bulk=not change.urgent, now=change.finished_at)
     except mail.NoAddress:
         return  # the page said so before
 

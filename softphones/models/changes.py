@@ -52,6 +52,7 @@ class Change(models.Model):
 
     # How it goes
     epoch = models.PositiveBigIntegerField(default=0)  # of the lease under which it is being sent
+    tried_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")  # again, after it failed
     tried_at = models.DateTimeField(null=True)  # when the last try that may have been carried out began; empty: unsent
     attempts = models.PositiveSmallIntegerField(default=0)  # answers about this row
     troubles = models.PositiveSmallIntegerField(default=0)  # troubles of the account that it ran into
@@ -88,6 +89,16 @@ class Change(models.Model):
 
     def __str__(self):
         return f"{self.kind} {self.softphone}: {self.state}"
+
+    @property
+    def pressed_by(self) -> User | None:
+        """Whose act this is: who tried it again last, else who asked for it."""
+        return self.tried_by or self.asked_by
+
+    @property
+    def was_declined(self) -> bool:
+        """Whether it came to nothing because somebody declined its charges."""
+        return self.state == self.State.FAILED and self.decided_at is not None and self.accepted is None
 
     @property
     def mark(self) -> str:
