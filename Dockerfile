@@ -38,8 +38,10 @@ COPY manage.py .
 COPY deploy/keys.py deploy/probe.py deploy/
 COPY portal portal
 COPY softphones softphones
-# The settings ask for secrets; these are for this one command, and no image holds them.
-RUN SECRET_KEY=build FIELD_ENCRYPTION_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= PUBLIC_URL=http://localhost \
+# The settings ask for secrets; these are made for this one command, and no image holds them.
+RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(48))')" \
+    FIELD_ENCRYPTION_KEYS="$(python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" \
+    PUBLIC_URL=http://localhost \
     python manage.py collectstatic --no-input \
     && python -m compileall -q portal softphones
 USER 10001:10001

@@ -4,6 +4,7 @@
 is the same as none. Every problem is collected, so that one start names all of them.
 """
 
+import base64
 import logging
 import os
 import re
@@ -15,19 +16,25 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from cryptography.fernet import Fernet
-from environs import EnvError, FileAwareEnv
+from environs import Env, EnvError, FileAwareEnv
 
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "::1"}
 DATABASES = {"django.db.backends.sqlite3", "django.db.backends.postgresql"}
 LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
+MAKE_FERNET_KEY = 'Make one with: python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+# What a secret that was made at random has at least, far below what is to be expected.
+_SECRET_LENGTH, _SECRET_VARIETY = 32, 8
 
 
 class _Given(FileAwareEnv):
     """An orchestrator hands over each variable it knows of, also the ones that nobody has set: blank, or an empty file."""
 
     def _get_value(self, env_key: str, default: Any) -> Any:
-        value = super()._get_value(env_key, default)
-        return default if isinstance(value, str) and not value.strip() else value
+        for read in (FileAwareEnv._get_value, Env._get_value):  # a blank file leaves the word to the plain name
+            value = read(self, env_key, default)
+            if not isinstance(value, str) or value.strip():
+                return value
+        return default
 
 
 class Environment:
@@ -132,6 +139,34 @@ class Environment:
             self._unwritable("VAR_DIR", kept_in)
             return make()
 
+    def signing_key(self, name: str, *, kept_in: Path, debug: bool) -> str:
+        """A secret; in production not one that can be guessed, such as a word or what `startproject` makes."""
+        value = self.secret(name, kept_in=kept_in, debug=debug)
+        short = len(value) < _SECRET_LENGTH or len(set(value)) < _SECRET_VARIETY
+        if not debug and (short or value.startswith("django-insecure")):
+            self.problems.append(
+                f"{name} can be guessed. Make one of your own with: "
+                "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
+        return value
+
+    def hosts(self, name: str, own: set[str], *, debug: bool) -> list[str]:
+        """The names that the portal answers to: its `own`, and what the variable adds to them."""
+        given = self.words(name)
+        if "*" in given and not debug:
+            self.problems.append(f"{name} must name hosts, not *: whoever sends another name would choose where mails lead.")
+        return sorted(own.union(given))
+
+    def demo(self, name: str, *, public_host: str) -> bool:
+        """Whether this portal is for a look: then anybody reads its mails, so only this machine may reach it."""
+        value = self.flag(name, False)
+        if value and public_host not in LOOPBACK:
+            self.problems.append(
+                f"{name} must be false: it shows every mail to anybody, so it is only for a PUBLIC_URL on this machine, "
+                "such as http://localhost."
+            )
+        return value
+
     def fernet_keys(self, name: str, *, kept_in: Path, debug: bool) -> list[str]:
         keys = self.secret(name, kept_in=kept_in, debug=debug, make=lambda: Fernet.generate_key().decode())
         found = [key.strip() for key in keys.split(",") if key.strip()]
@@ -139,11 +174,10 @@ class Environment:
             try:
                 Fernet(key)
             except ValueError:
-                self.problems.append(
-                    f"{name}: key {position} is not a Fernet key. Make one with: "
-                    'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
-                )
+                self.problems.append(f"{name}: key {position} is not a Fernet key. {MAKE_FERNET_KEY}")
                 return [Fernet.generate_key().decode()]
+            if not debug and len(set(base64.urlsafe_b64decode(key))) < _SECRET_VARIETY:
+                self.problems.append(f"{name}: key {position} can be guessed. {MAKE_FERNET_KEY}")
         if not found:
             self.problems.append(f"{name} holds no key.")
         return found

@@ -14,7 +14,7 @@ environment = Environment(BASE_DIR)
 # --- The machine
 DEBUG = environment.flag("DEBUG", True)
 VAR_DIR = Path(environment.text("VAR_DIR", str(BASE_DIR / "var"))).resolve()
-SECRET_KEY = environment.secret("SECRET_KEY", kept_in=VAR_DIR, debug=DEBUG)
+SECRET_KEY = environment.signing_key("SECRET_KEY", kept_in=VAR_DIR, debug=DEBUG)
 FIELD_ENCRYPTION_KEYS = environment.fernet_keys("FIELD_ENCRYPTION_KEYS", kept_in=VAR_DIR, debug=DEBUG)
 PUBLIC_URL = environment.address(
     "PUBLIC_URL",
@@ -24,7 +24,7 @@ PUBLIC_URL = environment.address(
 )
 _public_host = urlsplit(PUBLIC_URL).hostname or "127.0.0.1"
 _served_on_tls = PUBLIC_URL.startswith("https://")
-ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", ",".join(sorted({_public_host} | (LOOPBACK if DEBUG else set()))))
+ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", {_public_host} | (LOOPBACK if DEBUG else set()), debug=DEBUG)
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS", PUBLIC_URL)
 TRUSTED_PROXIES = environment.whole("TRUSTED_PROXIES", 0, least=0)
 
@@ -327,7 +327,7 @@ if _sweep * 2 >= WORKER_SILENT_AFTER:
     )
 
 METRICS_TOKEN = environment.pattern("METRICS_TOKEN", "[!-~]{16,}", "16 or more printable characters, without blanks")
-DEMO = environment.flag("DEMO", False)
+DEMO = environment.demo("DEMO", public_host=_public_host)
 
 LOGGING = logs.configuration(line=environment.log_line("LOG_FORMAT", debug=DEBUG), level=environment.level("LOG_LEVEL", "INFO"))
 

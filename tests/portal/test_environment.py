@@ -82,6 +82,38 @@ def test_the_public_address_is_an_origin_and_nothing_more(tmp_path, address):
     assert answer.stderr.splitlines()[1:] == ["- PUBLIC_URL must be an address such as https://portal.example.com."]
 
 
+def test_what_anybody_could_guess_or_walk_into_is_refused(tmp_path):
+    answer = start(
+        VAR_DIR=str(tmp_path),
+        SECRET_KEY="abcabcabcabc" * 5,
+        FIELD_ENCRYPTION_KEYS=f"{GOOD['FIELD_ENCRYPTION_KEYS']},{'A' * 43}=",
+        ALLOWED_HOSTS="phones.acme.example,*",
+        DEMO="true",
+    )
+    assert answer.returncode == 1
+    said = answer.stderr.splitlines()[1:]
+    expected = (
+        "- SECRET_KEY can be guessed. Make one of your own with: ",
+        "- FIELD_ENCRYPTION_KEYS: key 2 can be guessed. Make one with: ",
+        "- ALLOWED_HOSTS must name hosts, not *",
+        "- DEMO must be false: ",
+    )
+    assert [line.startswith(words) for line, words in zip(said, expected, strict=True)] == [True] * 4
+    assert "abcabc" not in answer.stderr
+
+
+@pytest.mark.parametrize("key", ["build", GOOD["SECRET_KEY"][:31], f"django-insecure-{GOOD['SECRET_KEY']}"])
+def test_a_signing_key_is_long_and_not_one_that_was_published(tmp_path, key):
+    answer = start(VAR_DIR=str(tmp_path), SECRET_KEY=key)
+    assert [line.partition(" can be ")[0] for line in answer.stderr.splitlines()[1:]] == ["- SECRET_KEY"]
+
+
+def test_other_names_are_added_to_that_of_the_public_address(tmp_path):
+    show = "from django.conf import settings; print(*settings.ALLOWED_HOSTS)"
+    answer = start("shell", "--no-imports", "-c", show, VAR_DIR=str(tmp_path), ALLOWED_HOSTS="web, 10.0.0.7")
+    assert answer.stdout.split() == ["10.0.0.7", "phones.acme.example", "web"]
+
+
 @pytest.mark.parametrize("debug", ["true", "false"])
 def test_a_folder_that_cannot_be_there_is_a_sentence(tmp_path, debug):
     (tmp_path / "file").write_text("")
