@@ -54,6 +54,13 @@ class Held:
             return cursor.rowcount == 1
 
 
+def is_held(name: str) -> bool:
+    """Whether somebody holds the lease `name` at this moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM softphones_lease WHERE name = %s AND held_until > {seconds_sql()}", [name])  # noqa: S608
+        return cursor.fetchone() is not None
+
+
 def take(name: str, seconds: float | None = None) -> Held | None:
     """Take the lease `name` for `seconds` (LEASE_SECONDS unless given). Returns None while somebody else holds it."""
     seconds = settings.LEASE_SECONDS if seconds is None else seconds

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
-from softphones import changes, paging, search
+from softphones import changes, paging, search, vitals
 from softphones.models import Account, Change, Pause, Softphone, SyncRun
 
 State = Change.State
@@ -36,9 +36,11 @@ class Filter:
 
 @dataclass(frozen=True)
 class Trouble:
-    """`paused`: changes wait. `failed`: the newest look at Audian, if it came to nothing; `read` the last that did not.
+    """`silent`: the sentence for when no worker is there, else "". `paused`: changes wait. `failed`: the newest look at
+    Audian, if it came to nothing; `read` the last that did not.
     `held`: it would remove more than the guard allows. `charges`: somebody has to accept or decline them."""
 
+    silent: str
     paused: Pause | None
     failed: SyncRun | None
     read: SyncRun | None
@@ -109,6 +111,7 @@ def trouble(account: Account) -> Trouble:
     failed = newest if newest and newest.state == SyncRun.State.FAILED else None
     read = last_read(account) if failed else newest
     return Trouble(
+        silent=str(vitals.NO_WORKER) if vitals.is_silent() else "",
         paused=changes.paused(account),
         failed=failed,
         read=read,

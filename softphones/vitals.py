@@ -7,6 +7,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.db.models import Max, Q
+from django.utils.translation import gettext_lazy as _
 
 from softphones.clock import seconds_sql
 from softphones.models import Account, SyncRun
@@ -15,6 +16,11 @@ SWEPT = "swept"  # the lease whose time is that of the last sweep: it says that 
 BROKER_SECONDS = 1
 # What may keep every thread of a worker busy for minutes. Both renew their leases as they go.
 _LONG_WORK = ("mirror:%", "changes:%")
+#: What staff are told while `is_silent`.
+NO_WORKER = _(
+    "No worker of the portal is at work: nothing is sent to Audian, and no mail goes out. Nothing is lost, it all goes on as "
+    "soon as one runs. Tell the operator of the portal."
+)
 
 
 def swept_at() -> float | None:
@@ -38,6 +44,17 @@ def is_swept() -> bool:
     """Whether a worker swept as lately as it should have (WORKER_SILENT_AFTER)."""
     age = sweep_age()
     return age is not None and age <= settings.WORKER_SILENT_AFTER
+
+
+def is_silent() -> bool:
+    """Whether nobody is there to do what is asked for: no worker swept lately, and nobody mirrors or sends. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT 1 FROM softphones_lease WHERE (name = %s AND held_until >= {seconds_sql()} - %s)"  # noqa: S608
+            f" OR (held_until > {seconds_sql()} AND (name LIKE %s OR name LIKE %s))",
+            [SWEPT, settings.WORKER_SILENT_AFTER, *_LONG_WORK],
+        )
+        return cursor.fetchone() is None
 
 
 def at_work() -> bool:

@@ -5,6 +5,7 @@ import itertools
 from allauth.account.models import EmailAddress
 from django.utils import timezone
 
+from softphones import leases, vitals
 from softphones.models import Account, Membership, Owner, Softphone, User
 
 _number = itertools.count(1)
@@ -23,6 +24,11 @@ def make_account(**fields) -> Account:
         "helpdesk_phone": "+1 555 0100",
     }
     return Account.objects.create(**given | fields)
+
+
+def worker_sweeps() -> None:
+    """A worker is there: it has just swept."""
+    leases.take(vitals.SWEPT, 0)
 
 
 def make_user(email: str, *, account: Account | None = None, role: str = "user", verified: bool = True, **fields) -> User:

@@ -1,4 +1,4 @@
-"""Staff in tests: people with a role, whose browser has shown a second factor in its session."""
+"""Staff in tests: people with a role, whose browser has shown a second factor in its session, and whose worker is at work."""
 
 import time
 
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from softphones import second_factor
 from softphones.models import Account, User
-from tests.factories import make_user
+from tests.factories import make_user, worker_sweeps
 
 
 def staff_browser(account: Account, role: str = "admin", email: str = "", **fields) -> Client:
@@ -19,6 +19,7 @@ def staff_browser(account: Account, role: str = "admin", email: str = "", **fiel
 
 
 def signed_in_as_staff(user: User) -> Client:
+    worker_sweeps()
     client = Client()
     client.force_login(user)
     factor, _new = Authenticator.objects.get_or_create(user=user, type="totp", defaults={"data": {"secret": ""}})

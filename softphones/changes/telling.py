@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from softphones import leases, vitals
 from softphones.changes.queue import going_before, stopped, waits_for_charges
 from softphones.changes.wishes import together, unfinished
 from softphones.models import Account, Change, Import, Pause, Softphone
@@ -18,7 +19,8 @@ State = Change.State
 @dataclass(frozen=True, slots=True)
 class Progress:
     """`state`: waiting, paused, sending, done, failed, held or replaced. `place`: its place in the queue, from 1, while it
-    waits. `sentence` says it; `paused_because` is the account's trouble, "" where somebody paused the bulk work it is of."""
+    waits. `sentence` says it; `paused_because` is the account's trouble or the lack of a worker, "" where somebody paused the
+    bulk work it is of."""
 
     state: str
     place: int | None
@@ -38,7 +40,7 @@ def progress(*, change: Change, now: datetime) -> Progress:
         case State.QUEUED:
             return _waiting(change, now)
         case State.SENDING:
-            return Progress("sending", None, _("Being sent to Audian."))
+            return _sending(change, now)
         case State.DONE:
             return Progress("done", None, _done(change))
         case State.HELD:
@@ -47,6 +49,19 @@ def progress(*, change: Change, now: datetime) -> Progress:
             sentence = change.error or gettext_noop("A newer wish took its place before it was sent.")
             return Progress("replaced", None, _(sentence))
     return Progress("failed", None, change.error)
+
+
+def _sending(change: Change, now: datetime) -> Progress:
+    if leases.is_held(f"changes:{change.account_id}"):
+        return Progress("sending", None, _("Being sent to Audian."))
+    change.refresh_from_db(fields=["state"])  # a drain that came to its end just now let go of its lease
+    if change.state != State.SENDING:
+        return progress(change=change, now=now)
+    return _no_worker() or Progress("sending", None, _("Sending it was interrupted. It goes on by itself within a minute."))
+
+
+def _no_worker(place: int | None = None) -> Progress | None:
+    return Progress("paused", place, str(vitals.NO_WORKER), str(vitals.NO_WORKER)) if vitals.is_silent() else None
 
 
 def pending(softphone: Softphone) -> Change | None:
@@ -87,6 +102,8 @@ def _waiting(change: Change, now: datetime) -> Progress:
     if carrier.batch and carrier.batch in stopped(change.account, Import.State.PAUSED):
         sentence = _("Waiting: it is part of bulk work that was paused. It goes on when that is resumed.")
         return Progress("paused", place, sentence)
+    if silent := _no_worker(place):
+        return silent
     if trouble := paused(change.account):
         sentence = _("Waiting. %(reason)s Nothing is lost: it goes on as soon as that is over.")
         return Progress("paused", place, sentence % {"reason": trouble.reason}, trouble.reason)

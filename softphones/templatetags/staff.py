@@ -32,7 +32,7 @@ def staff_parts(context, account):
 @register.inclusion_tag("staff/trouble.html", takes_context=True)
 def staff_trouble(context, account):
     """What keeps this account's wishes or its mirror back just now, if anything does."""
-    told = {name: context.get(name, False) for name in ("asks_here", "waits_here")}
+    told = {name: context.get(name, False) for name in ("asks_here", "waits_here", "silent_here")}
     return {"account": account, "trouble": listing.trouble(account), "told": context.get("part") == "home"} | told
 
 

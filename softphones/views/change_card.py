@@ -160,11 +160,11 @@ def _title(change: Change, progress: changes.Progress, *, staff: bool) -> str:
 def _plain(progress: changes.Progress) -> str:
     """For people who can't do anything about the account's trouble."""
     if progress.state == "paused" and progress.paused_because:
-        return _("The phone system takes no changes right now. Nothing is lost: this goes on by itself.")
+        return _("Changes don’t get through right now. Nothing is lost: this goes on by itself.")
     if progress.state == "paused":
         return _("Your company has paused this. Nothing is lost: it goes on later.")
     if progress.state == "held":
-        return _("This costs something, and your company has to agree to the charge first. Your helpdesk knows.")
+        return _("Your company has to agree to a charge for this first. An administrator decides: ask your helpdesk.")
     return progress.sentence
 
 

@@ -109,7 +109,7 @@ _LOOKS = {"paused": _LATER, "held": _LATER}
 _ORDER = ("failed", "error", "waiting", "will_create", "will_do", "made", "cancelled", "exists", "skipped")
 _QUERY = ("show", "after", "before")
 #: How long a worker may take to begin, and the seconds between its sweeps, which beat asks for every 30 seconds.
-BEGINS_WITHIN, SILENT_AFTER = timedelta(seconds=20), 90
+BEGINS_WITHIN = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def context(batch: Import, query: QueryDict, *, now: datetime, form: StartForm |
         "is_checked": is_checked,
         "looks_every": _LOOKS.get(progress.state, _SOON) if moves else "",
         "left": "" if progress.seconds_left is None else lasts(progress.seconds_left),
-        "silent": progress.state == "running" and _is_silent(batch, progress, now),
+        "silent_here": _no_worker(batch, progress, now) if progress.state == "running" else "",
         "asks_here": progress.offer is not None,
         "waits_here": progress.state == "stopped",
         "query": urlencode(asked),
@@ -180,12 +180,11 @@ def lasts(seconds: int) -> str:
     return _("about %(hours)d h %(minutes)d min") % {"hours": minutes // 60, "minutes": minutes % 60}
 
 
-def _is_silent(batch: Import, progress: imports.Progress, now: datetime) -> bool:
-    """Whether nothing of it moves, because no worker is there to move it."""
+def _no_worker(batch: Import, progress: imports.Progress, now: datetime) -> str:
+    """What to say where nothing of it moves, because no worker is there to move it; "" otherwise."""
     if progress.per_second or batch.started_at is None or now - batch.started_at < BEGINS_WITHIN:
-        return False
-    swept = vitals.sweep_age()
-    return swept is None or swept > SILENT_AFTER
+        return ""
+    return str(vitals.NO_WORKER) if vitals.is_silent() else ""
 
 
 def _question(batch: Import, form: StartForm | None) -> dict:

@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from softphones import helpdesk, imports, lights, listing, mail, mirror
+from softphones import helpdesk, imports, lights, listing, mail, mirror, vitals
 from softphones.access import LIST, account_for, has_role
 from softphones.bulk_forms import MOST
 from softphones.models import Change, Import, Membership, Softphone, SyncRun
@@ -32,6 +32,7 @@ def home(request, slug):
         "charges": Change.objects.filter(account=account, state=Change.State.HELD, folded_into=None).count(),
         "unsent": mail.troubled(account, now=timezone.now()).filter(state="failed").count(),
     }
+    context["calm"] = not context["unsynced"] and not vitals.is_silent()
     context |= _bulk(account) if context["manages"] else {"stopped": [], "under_way": []}
     return render(request, "staff/home.html", context)
 

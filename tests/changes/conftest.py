@@ -13,7 +13,7 @@ from softphones.audian.sandbox import Sandbox, serve
 from softphones.connection import connect
 from softphones.models import Account, Change, Pause, Softphone
 from softphones.pacing import Urgency
-from tests.factories import make_account, make_user
+from tests.factories import make_account, make_user, worker_sweeps
 
 PASSWORD = "wP7kq3hTz9mB"
 SHORT = {
@@ -43,6 +43,7 @@ def sandbox():
 
 @pytest.fixture
 def account(transactional_db, sandbox) -> Account:
+    worker_sweeps()
     return make_account(slug="acme", api_url=sandbox.url, audian_id=sandbox.account_id, api_key=sandbox.api_key)
 
 

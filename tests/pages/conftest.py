@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from softphones.models import SyncRun
+from tests.factories import worker_sweeps
 
 PASSWORD = "wP7kq3hTz9mB"
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Mobile/15E148 Safari/604.1"
@@ -38,6 +39,7 @@ def signed_in():
     """A browser in which this person has just signed in: `signed_in(alice)`; `proven=False`: a while ago."""
 
     def sign_in(user, *, proven=True, **headers):
+        worker_sweeps()
         client = Client(headers=headers)
         client.force_login(user)
         if proven:

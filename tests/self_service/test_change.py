@@ -5,8 +5,8 @@ import json
 import pytest
 from django.utils import timezone
 
-from softphones import changes
-from softphones.models import Pause
+from softphones import changes, leases, vitals
+from softphones.models import Change, Lease, Pause
 from tests.pages.conftest import soup, words
 from tests.self_service.conftest import HTMX, press
 from tests.staffing import staff_browser
@@ -50,6 +50,22 @@ def test_it_answers_nothing_while_nothing_is_new_then_says_that_audian_confirmed
     assert "The change is saved Done: Audian confirmed it." in words(answer)
     assert "hx-get" not in card(answer).attrs
     assert json.loads(answer["HX-Trigger"]) == {"say": "The change is saved. Done: Audian confirmed it."}
+
+
+def test_one_whose_worker_died_is_not_said_to_be_sent(browser, rename, account, drain):
+    change = rename()
+    Change.objects.update(state="sending")
+    page = f"/changes/{change.pk}/"
+    with_lease = leases.take(f"changes:{account.pk}")
+    assert "Being sent to Audian." in words(browser.get(page))
+    with_lease.release()
+    assert "Sending it was interrupted. It goes on by itself" in words(browser.get(page))
+    Lease.objects.filter(name=vitals.SWEPT).delete()
+    assert "The change is not saved yet Changes don’t get through right now." in words(card(browser.get(page)))
+    Change.objects.update(state="queued")
+    assert "The change is not saved yet Changes don’t get through right now." in words(card(browser.get(page)))
+    drain()
+    assert "Done: Audian confirmed it." in words(browser.get(page))
 
 
 def test_one_that_fails_says_why_and_goes_on_when_told_to(sandbox, browser, phone, rename, drain):
@@ -103,7 +119,7 @@ def test_trouble_of_the_account_is_told_plainly_to_its_people_and_in_full_to_its
     drain(seconds=0.1)
     assert Pause.objects.get().reason
     own = words(card(browser.get(f"/changes/{change.pk}/")))
-    assert "The change is not saved yet The phone system takes no changes right now. Nothing is lost" in own
+    assert "The change is not saved yet Changes don’t get through right now. Nothing is lost" in own
     assert Pause.objects.get().reason not in own
     assert Pause.objects.get().reason in words(staff_browser(account, "helpdesk").get(f"/acme/changes/{change.pk}/"))
 
@@ -112,7 +128,7 @@ def test_one_that_costs_something_waits_for_the_company(sandbox, browser, accoun
     sandbox.faults.add("402", method="POST", path="/devices")
     change = rename()
     drain()
-    assert "your company has to agree to the charge first" in words(card(browser.get(f"/changes/{change.pk}/")))
+    assert "Your company has to agree to a charge for this first" in words(card(browser.get(f"/changes/{change.pk}/")))
     for role, decides in (("admin", True), ("helpdesk", False)):
         page = staff_browser(account, role).get(f"/acme/changes/{change.pk}/")
         assert "accept or decline" in words(card(page))

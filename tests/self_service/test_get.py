@@ -269,7 +269,7 @@ def test_one_that_costs_something_waits_for_the_company_to_agree(sandbox, browse
     phone = Softphone.objects.get()
     assert "Waiting for your company" in words(browser.get("/"))
     page = browser.get(f"/softphones/{phone.pk}/")
-    assert "your company has to agree to the charge first. Your helpdesk knows." in words(page)
+    assert "Your company has to agree to a charge for this first. An administrator decides: ask your helpdesk." in words(page)
 
 
 def test_one_that_waits_for_the_phone_system_is_not_said_to_be_on_its_way(sandbox, browser, drain):
@@ -279,7 +279,7 @@ def test_one_that_waits_for_the_phone_system_is_not_said_to_be_on_its_way(sandbo
     assert "Not made yet" in words(browser.get("/"))
     assert "Being made" not in words(browser.get("/"))
     shown = words(card(browser.get(f"/softphones/{Softphone.objects.get().pk}/")))
-    assert "The softphone is not made yet The phone system takes no changes right now. Nothing is lost" in shown
+    assert "The softphone is not made yet Changes don’t get through right now. Nothing is lost" in shown
 
 
 def test_one_of_a_paused_import_is_not_said_to_be_on_its_way(browser, account, owner):
@@ -316,6 +316,27 @@ def test_where_nobody_can_try_again_the_helpdesk_is_named(browser, sandbox, acco
     page = browser.get(f"/softphones/{change.softphone_id}/")
     assert "Your helpdesk can see why" in words(page)
     assert "try again" not in words(soup(page).main)
+
+
+def test_one_whose_charges_were_declined_is_no_phone_and_can_be_asked_for_anew_but_not_for_ever(
+    sandbox, browser, account, owner, drain
+):
+    account.quota = 1
+    account.save()
+    admin = make_user("adam@acme.example", account=account, role="admin")
+    sandbox.faults.add("402", method="PUT", path="/devices", times=None)
+    for _time in range(3):
+        press(browser, browser.get("/"), GET)
+        drain()
+        [phone] = Softphone.objects.present()
+        create = Change.objects.get(softphone=phone)
+        changes.decline(change=create, by=admin, now=timezone.now())
+        page = words(browser.get(f"/softphones/{phone.pk}/"))
+        assert "The charges were declined." in page
+        assert "Try again" not in page
+        assert browser.post(f"/changes/{create.pk}/again/").status_code == 404
+    assert "You have asked for 3 new softphones within a day" in words(browser.get("/"))
+    assert softphones_of(sandbox) == []
 
 
 def test_a_press_after_the_session_ended_leads_back_to_the_page(client, owner):

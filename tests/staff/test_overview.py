@@ -1,10 +1,11 @@
 """The overview, the word of trouble on every page, and charges."""
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
-from softphones import changes
-from softphones.models import AuditEvent, Change, Pause, SyncRun
+from softphones import changes, leases, vitals
+from softphones.models import AuditEvent, Change, Lease, Pause, SyncRun
 from tests.factories import make_softphone
 from tests.pages.conftest import soup, words
 
@@ -19,6 +20,23 @@ def held_change(account, name="Extra phone", batch=""):
 
 def test_with_nothing_to_do_it_says_so(helpdesk, mirrored):
     assert "Nothing. Everything is done." in words(helpdesk.get("/acme/"))
+
+
+def test_while_something_is_on_its_way_not_everything_is_done(helpdesk, alices_phone, mirrored):
+    changes.reset_password(softphone=alices_phone, by=None, now=timezone.now())
+    page = words(helpdesk.get("/acme/"))
+    assert "Nothing, but not everything is done yet." in page
+    assert "1 softphone has a change on its way to Audian" in page
+
+
+def test_without_a_worker_every_page_says_that_nothing_goes_on(helpdesk, alices_phone, mirrored):
+    changes.reset_password(softphone=alices_phone, by=None, now=timezone.now())
+    Lease.objects.filter(name=vitals.SWEPT).update(held_until=F("held_until") - 181)
+    for page in ("/acme/", "/acme/people/", f"/acme/changes/{Change.objects.get().pk}/"):
+        assert "No worker of the portal is at work: nothing is sent to Audian" in words(helpdesk.get(page)), page
+    assert "Everything is done" not in words(helpdesk.get("/acme/"))
+    leases.take("changes:1", 15)
+    assert "No worker" not in words(helpdesk.get("/acme/")), "somebody sends from a terminal"
 
 
 def test_what_waits_is_counted_and_linked(helpdesk, account, mirrored):
