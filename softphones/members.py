@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from softphones import audit
+from softphones import audit, people
 from softphones.models import Account, Membership, User
 
 Role = Membership.Role
@@ -48,13 +48,17 @@ def change_role(*, membership: Membership, role: str, by: User, ip: str | None, 
     return True
 
 
-def remove(*, membership: Membership, by: User, ip: str | None, now: datetime) -> None:
-    """End a member's access to the account. Raises NotAllowed."""
+def remove(*, membership: Membership, by: User, ip: str | None, now: datetime) -> bool:
+    """End a member's access to the account. Returns whether it is until they sign in again: a code still lets them in.
+
+    Raises NotAllowed.
+    """
     with transaction.atomic():
         before = _locked(membership, by)
         _keep_an_admin(before, "")
         _record("role:revoked", before, before.role, by, ip, now)
         before.delete()
+    return membership.account_id in people.comes_in_again(membership.user)
 
 
 def _locked(membership: Membership, by: User) -> Membership:

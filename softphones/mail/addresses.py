@@ -28,8 +28,10 @@ def address_of(person: User | Owner, *, softphone: Softphone | None = None) -> s
 def addresses_of(softphones: Collection[Softphone]) -> dict[int, str | NoAddress]:
     """`address_of` the person of each softphone, by its primary key: the address, or why there is none. Costs a few queries."""
     owners = {phone.owner for phone in softphones if phone.owner}
+    users = {owner.user for owner in owners if owner.user}
     known = _Known(
-        own=people.own_addresses({owner.user for owner in owners if owner.user}),
+        own=people.own_addresses(users),
+        inside=people.inside(users),
         let_in=people.let_in([owner for owner in owners if owner.user is None]),
     )
     return {phone.pk: _of_phone(phone, known) for phone in softphones}
@@ -39,6 +41,11 @@ class _Asked:
     """What is to be known of a person, asked for when it is needed."""
 
     own_address = staticmethod(people.own_address)
+
+    @staticmethod
+    def is_member(owner: Owner) -> bool:
+        return Membership.objects.filter(user=owner.user_id, account=owner.account_id).exists()
+
     lets_in = staticmethod(people.lets_in)
 
 
@@ -47,10 +54,14 @@ class _Known:
     """The same, asked for many people before."""
 
     own: dict[int, str]
+    inside: set[tuple[int, int]]
     let_in: set[int]
 
     def own_address(self, user: User) -> str:
         return self.own.get(user.pk, "")
+
+    def is_member(self, owner: Owner) -> bool:
+        return (owner.user_id, owner.account_id) in self.inside
 
     def lets_in(self, owner: Owner, address: str) -> bool:
         return owner.pk in self.let_in
@@ -94,6 +105,11 @@ def _of_owner(owner: Owner, known: type[_Asked] | _Known) -> str:
     if owner.gone_at or not owner.enabled:
         raise NoAddress(_("%(person)s is switched off or gone at Audian.") % {"person": owner})
     if owner.user:
+        if not known.is_member(owner):
+            raise NoAddress(
+                _("%(person)s was removed from the members, so they see no phone here. Ask an admin to let them in again.")
+                % {"person": owner}
+            )
         return _of_user(owner.user, known)
     if not _is_valid(owner.email):
         raise NoAddress(

@@ -97,6 +97,20 @@ def own_addresses(users: Iterable[User]) -> dict[int, str]:
     return found
 
 
+def inside(users: Iterable[User]) -> set[tuple[int, int]]:
+    """In which accounts these users have a membership, as pairs of their primary keys."""
+    found = set()
+    for keys in _batched(sorted({user.pk for user in users})):
+        found |= set(Membership.objects.filter(user__in=keys).values_list("user", "account"))
+    return found
+
+
+def comes_in_again(user: User) -> set[int]:
+    """The accounts, by primary key, where a code mailed to an address of `user` makes them a member, if they are none."""
+    proven = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
+    return {owner.account_id for address in proven for owner in claimable(address) if user.is_active and opens(owner)}
+
+
 def _with_addresses(addresses: list[str]) -> tuple[dict[str, User], dict[int, set[int]], dict[str, list[Owner]]]:
     """Who has proven each of these addresses, in which accounts each of them is, and all owners that have each."""
     proven = EmailAddress.objects.filter(email__in=addresses, verified=True).select_related("user").order_by("-pk")

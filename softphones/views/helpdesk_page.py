@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_htmx.http import trigger_client_event
 
-from softphones import helpdesk, lights, mail
+from softphones import helpdesk, lights, mail, people
 from softphones.access import acts_on, has_role
 from softphones.models import Account, AuditEvent, Membership, Message, Owner, SetupLink, Softphone
 from softphones.people import holds
@@ -55,6 +55,7 @@ def page(request, account: Account, owner: Owner | None, phones: list[Softphone]
         "leaver": leaver,
         "leaver_works": any(phone.enabled for phone in phones) and leaver.has_left if leaver else False,
         "is_admin": is_admin,
+        "was_removed": bool(owner and owner.user) and (owner.user_id, account.pk) not in people.inside([owner.user]),
         "waits_for_admin": bool(owner and holds.is_waiting(owner)),
         "events": _events(account, owner, phones),
         "mails": _mails(owner, phones),

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from softphones import audit, self_service
+from softphones import audit, people, self_service
 from softphones import lights as room
 from softphones.access import accounts_of, may_have_softphones, own_softphones
 from softphones.forms import NewSoftphoneForm
@@ -72,7 +72,8 @@ def lights(request):
 
 def standing(user, memberships, *, mirrored: bool) -> str:
     """Why somebody has no phone here: `not_mirrored`, `none` (known, without a phone), `ended` (their entry at Audian is
-    off or gone), `shared` (several people have their address), `held` (an admin has to look), or `not_linked`."""
+    off or gone), `shared` (several people have their address), `held` (an admin has to look), `removed` (from the members),
+    `again` (the next sign-in lets them in), or `not_linked`."""
     accounts = [each.account_id for each in memberships]
     linked = Owner.objects.filter(user=user, account__in=accounts)
     if any(each.enabled and each.gone_at is None for each in linked):
@@ -85,7 +86,11 @@ def standing(user, memberships, *, mirrored: bool) -> str:
     found = list(same.values_list("hold", flat=True)[:2])
     if len(found) > 1:
         return "shared"
-    return "held" if found and found[0] else "not_linked"
+    if found and found[0]:
+        return "held"
+    if Owner.objects.filter(user=user, enabled=True, gone_at=None).exists():
+        return "removed"
+    return "again" if people.comes_in_again(user) else "not_linked"
 
 
 def _list(phones, seen):

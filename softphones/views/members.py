@@ -39,7 +39,7 @@ def change_role(request, slug, pk):
     form = RoleForm(request.POST)
     if form.is_valid():
         done = _("%(who)s is now %(role)s.") % {"who": membership.user, "role": form.name()}
-        _act(request, members.change_role, done, membership, role=form.cleaned_data["role"])
+        _change(request, membership, form.cleaned_data["role"], done)
     return redirect("members", slug)
 
 
@@ -47,13 +47,25 @@ def change_role(request, slug, pk):
 def remove(request, slug, pk):
     account = account_for(request, slug, MEMBERS)
     membership = get_object_or_404(Membership, account=account, pk=pk)
-    _act(request, members.remove, _("%(who)s has no access any more.") % {"who": membership.user}, membership)
+    asked = {"by": request.user, "ip": audit.client_ip(request), "now": timezone.now()}
+    try:
+        comes_again = members.remove(membership=membership, **asked)
+    except members.NotAllowed as reason:
+        messages.error(request, str(reason))
+    else:
+        said = _("%(who)s has no access any more.")
+        if comes_again:
+            said = _(
+                "%(who)s has no access until they sign in again: Audian lists them. To keep them out, switch them off there."
+            )
+        messages.success(request, said % {"who": membership.user})
     return redirect("members", slug)
 
 
-def _act(request, act, done, membership, **values):
+def _change(request, membership, role, done):
+    asked = {"by": request.user, "ip": audit.client_ip(request), "now": timezone.now()}
     try:
-        act(membership=membership, by=request.user, ip=audit.client_ip(request), now=timezone.now(), **values)
+        members.change_role(membership=membership, role=role, **asked)
     except members.NotAllowed as reason:
         messages.error(request, str(reason))
     else:

@@ -1,7 +1,9 @@
 """Who has which role, and who may change it."""
 
 import pytest
+from django.utils import timezone
 
+from softphones import people
 from softphones.models import AuditEvent, Membership
 from tests.factories import make_owner, make_softphone, make_user
 from tests.pages.conftest import HTMX, soup, words
@@ -65,6 +67,17 @@ def test_removed_they_have_no_access(admin, account, bob, signed_in):
     assert "has no access any more" in words(remove(admin, bob))
     assert not bob.memberships.exists()
     assert browser.get(f"/softphones/{phone.pk}/").status_code == 404
+
+
+def test_removed_they_may_come_in_again_where_audian_lists_them(
+    admin, account, bob, signed_in, mirrored
+):
+    owner = make_owner(account, "bob@acme.example")
+    answer = words(remove(admin, bob))
+    assert "has no access until they sign in again: Audian lists them. To keep them out, switch them off there." in answer
+    assert "Sign in once more" in words(signed_in(bob).get("/"))
+    people.arrive(address="bob@acme.example", ip=None, now=timezone.now())
+    assert bob.memberships.get().account == owner.account
 
 
 @pytest.mark.parametrize("role", ["user", "helpdesk"])
