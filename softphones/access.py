@@ -235,8 +235,11 @@ def change_of_account(request: HttpRequest, slug: str, pk: int, act: str) -> Cha
 
 
 def may_try_own_again(user: User, change: Change) -> bool:
-    """Whether everything that would be sent again is what people may ask for their own phone, and `user` asked for this."""
-    if change.asked_by_id != user.pk or not change.account.self_service:
+    """Whether everything that would be sent again is what people may ask for their own phone, and `user` asked for this.
+
+    Whose charges were declined asks anew, as often as people may.
+    """
+    if change.asked_by_id != user.pk or not change.account.self_service or change.was_declined:
         return False
     return all(_is_own_act(wish) for wish in _sent_together(change))
 

@@ -50,9 +50,9 @@ def offers(user: User, *, owners: list[Owner], phones: list[Softphone], now: dat
 
     `owners` and `phones` are what access.own_softphones gives.
     """
-    found = []
+    found, dead = [], changes.never_made(phones)
     for owner in (each for each in owners if each.account.self_service):
-        names = [phone.name for phone in phones if phone.owner_id == owner.pk]
+        names = [phone.name for phone in phones if phone.owner_id == owner.pk and phone.pk not in dead]
         if len(names) < owner.account.quota and _is_mirrored(owner.account):
             key = str(_asked(user, Kind.CREATE).filter(account=owner.account).count())
             refused = _too_many(user, Kind.CREATE, owner.account, now)
@@ -74,10 +74,14 @@ def get(*, owner: Owner, user: User, name: str, key: str, ip: str | None, now: d
             raise Refused(_("Your entry in the phone system was switched off. Ask your helpdesk."))
         if before := changes.asked(account=owner.account, by=user, key=key):
             return before
-        names = list(_phones(owner).values_list("name", flat=True))
+        phones = list(_phones(owner).defer("password"))
+        dead = changes.never_made(phones)
+        names = [phone.name for phone in phones if phone.pk not in dead]
         _refuse_more_than_quota(owner.account, len(names))
         if refused := _too_many(user, Kind.CREATE, owner.account, now):
             raise Refused(refused)
+        for phone in (each for each in phones if each.pk in dead):
+            changes.delete(softphone=phone, by=user, ip=ip, now=now)
         return changes.create(
             account=owner.account,
             name=name or default_name(owner, names),
@@ -153,7 +157,8 @@ def default_name(owner: Owner, taken: list[str]) -> str:
 
 
 def _phones(owner: Owner):
-    """All that count towards the quota: also those that staff made, and those that Audian has not confirmed."""
+    """Also those that staff made, and those that Audian has not confirmed. All count towards the quota, but for those that
+    nobody made because the charges were declined: the next one takes their place."""
     return Softphone.objects.present().filter(owner=owner)
 
 

@@ -23,7 +23,7 @@ from softphones.changes.drains import Drained, drain
 from softphones.changes.many import NewPhone, cancel_unsent, create_many
 from softphones.changes.queue import waiting
 from softphones.changes.telling import Progress, paused, pending, progress, underway
-from softphones.changes.wishes import draws_password, finished, resets_again
+from softphones.changes.wishes import draws_password, finished, never_made, resets_again
 
 __all__ = [
     "Drained",
@@ -42,6 +42,7 @@ __all__ = [
     "draws_password",
     "finished",
     "key_of",
+    "never_made",
     "new_password",
     "paused",
     "pending",

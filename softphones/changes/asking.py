@@ -1,7 +1,7 @@
 """What people ask for, written down in their request's transaction. Nothing here calls Audian."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ Kind, State = Change.Kind, Change.State
 # Without the letters and digits that people take for one another.
 LETTERS = "abcdefghjkmnpqrstuvwxyz"
 UNAMBIGUOUS = LETTERS + "ABCDEFGHJKLMNPQRSTUVWXYZ" + "23456789"
+READ_AT_ONCE = 100  # softphones; the others are read by the next run of the mirror
 SHORTEST, LONGEST = 5, 32  # audian-api.md section 3
 FIELDS = frozenset({"name", "enabled", "owner_id", "caller_id_number", "caller_id_name"})
 
@@ -195,7 +196,7 @@ def delete(
         wish.batch = batch
         ending = next((older for older in waiting if older.kind == Kind.DELETE and not older.folded_into_id), None)
         unsent = [older for older in waiting if _is_unsent(older) and older.kind != Kind.DELETE]
-        never_made = any(older.kind == Kind.CREATE for older in unsent)
+        never_made = any(older.kind == Kind.CREATE for older in unsent) or _was_refused(locked)
         _put(wish, ending, locked, waiting)
         end(family(*unsent).order_by("pk"), State.REPLACED, now, password=None, error=DELETED)
         setup_links.revoke(softphone=locked, now=now)
@@ -274,10 +275,21 @@ def decline(*, change: Change, by: User, ip: str | None = None, now: datetime) -
         may_end = Q(state=State.HELD) | Q(state=State.QUEUED, tried_at=None)
         ending = list(_asked_together(_held(change)).filter(may_end).select_for_update().order_by("pk"))
         number = sum(wish.folded_into_id is None for wish in ending)
-        end(ending, State.FAILED, now, error=_("The charges were declined."), decided_by=by, decided_at=now, quote=None)
+        _look_at(change.account_id, (wish for wish in ending if wish.kind != Kind.CREATE and wish.password))
+        decided = {"decided_by": by, "decided_at": now, "quote": None, "accepted": None}
+        end(ending, State.FAILED, now, error=_("The charges were declined."), **decided)
+        drawn = Change.objects.filter(pk__in=[wish.pk for wish in ending]).exclude(kind=Kind.CREATE)
+        drawn.update(password=None)
         _record("charges:declined", change, by, ip, now, count=number)
     change.refresh_from_db()
     return number
+
+
+def _look_at(account_id: int, wishes: Iterable[Change]) -> None:
+    """What will not be sent leaves a softphone the password it has, which nobody knows here any more: a GET tells."""
+    ids = sorted({wish.softphone_id for wish in wishes})[:READ_AT_ONCE]
+    if ids:
+        wake("read_softphones", account_id=account_id, softphone_ids=ids)
 
 
 def _held(change: Change) -> Change:
@@ -364,6 +376,12 @@ def _is_unsent(older: Change) -> bool:
 
 def _unsent(waiting: list[Change], fits: Callable[[Change], bool]) -> Change | None:
     return next((older for older in reversed(waiting) if _is_unsent(older) and fits(older)), None)
+
+
+def _was_refused(softphone: Softphone) -> bool:
+    """Whether nobody ever made it: its create failed, and no try of it is in doubt."""
+    create = Change.objects.filter(account=softphone.account_id, softphone=softphone, kind=Kind.CREATE).order_by("-pk").first()
+    return not softphone.audian_id and create is not None and create.state == State.FAILED and create.tried_at is None
 
 
 def _put(wish: Change, carrier: Change | None, softphone: Softphone, waiting: list[Change]) -> None:

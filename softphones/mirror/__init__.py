@@ -6,6 +6,7 @@ run began, and only what its own GET calls gone is gone; docs/mirror.md says how
 
 from softphones.mirror.answers import absorb, confirm_password, forget, forget_all, forget_password
 from softphones.mirror.runs import held, overdue, release, released, run
+from softphones.mirror.single import read
 
 __all__ = [
     "absorb",
@@ -15,6 +16,7 @@ __all__ = [
     "forget_password",
     "held",
     "overdue",
+    "read",
     "release",
     "released",
     "run",

@@ -7,7 +7,7 @@ import pytest
 from django.core import mail as outbox
 from django.utils import timezone
 
-from softphones import changes, mail, setup_links
+from softphones import changes, mail, setup_links, tasks
 from softphones.models import AuditEvent, Change, Message, SetupLink, Softphone
 from tests.helpdesk.conftest import PASSWORD
 from tests.pages.conftest import HTMX, soup, words
@@ -225,6 +225,27 @@ def test_what_failed_is_said_and_leads_to_trying_again(helpdesk, alices_phone, a
     page = soup(helpdesk.get(f"/acme/people/{alices_phone.owner_id}/"))
     assert change.error in words(page)
     assert page.select_one(f"a[href='/acme/changes/{change.pk}/']")
+
+
+def test_once_its_charges_are_declined_the_password_that_stayed_is_good_again(
+    act, helpdesk, admin, sandbox, alices_phone, audian_is_told, monkeypatch
+):
+    sandbox.faults.add("402", match="POST /devices")
+    act("reset", key="one")
+    audian_is_told()
+    woken = []
+    monkeypatch.setattr("softphones.wake._send", lambda name, ids: woken.append((name.rpartition(".")[2], ids)))
+    admin.post(f"/acme/charges/{Change.objects.get().pk}/decline/")
+    assert again(alices_phone).password is None
+    [(name, ids)] = woken
+    getattr(tasks, name)(**ids)
+    assert again(alices_phone).password == PASSWORD
+
+
+def test_a_password_that_is_about_to_change_is_not_read_meanwhile(act, account, alices_phone):
+    act("reset", key="one")
+    tasks.read_softphones(account_id=account.pk, softphone_ids=[alices_phone.pk])
+    assert again(alices_phone).password is None
 
 
 @pytest.mark.parametrize("name", ["send", "on", "links/revoke"])
