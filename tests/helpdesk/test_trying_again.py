@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from softphones import self_service
+from softphones import changes, self_service
 from softphones.models import AuditEvent, Change, Message
 from tests.helpdesk.conftest import PASSWORD
 from tests.pages.conftest import words
@@ -43,3 +43,17 @@ def test_a_person_who_tries_their_own_again_is_not_mailed(
     audian_is_told()
     assert password_at_audian(alices_phone) != PASSWORD
     assert not Message.objects.exists()
+
+
+def test_the_overview_promises_helpdesk_no_button_that_only_admins_have(
+    helpdesk, admin, alices_phone, sandbox, audian_is_told, settings
+):
+    settings.CHANGE_ATTEMPTS = 1
+    sandbox.faults.add("500", match="POST /devices")
+    asked = {"softphone": alices_phone, "values": {"name": "New"}, "seen": {}, "by": admin.user}
+    change = changes.update(**asked, now=timezone.now())
+    audian_is_told()
+    assert helpdesk.post(f"/acme/changes/{change.pk}/again/").status_code == 404
+    promised = "1 change failed Each says why. What you can’t try again yourself, an administrator may."
+    assert promised in words(helpdesk.get("/acme/"))
+    assert "1 change failed Each says why, and what you can do." in words(admin.get("/acme/"))
