@@ -38,3 +38,11 @@ def test_the_line_break_at_the_end_of_a_secrets_file_does_not_count(tmp_path):
         (tmp_path / name).write_text(f"{value}\n")
     found = shown(tmp_path, **{f"{name}_FILE": str(tmp_path / name) for name in files})
     assert (found["EMAIL_HOST"], found["REDIS_URL"], found["SIP_UDP_PORT"]) == ("mail.example", "redis://broker:6379/0", 5070)
+
+
+def test_an_empty_file_leaves_the_word_to_the_plain_name_and_a_full_one_wins(tmp_path):
+    file = tmp_path / "key"
+    named = {"AUDIAN_API_KEY_FILE": str(file), "AUDIAN_API_KEY": "plain"}
+    for written, read in (("\n", "plain"), ("filed\n", "filed")):
+        file.write_text(written)
+        assert shown(tmp_path, **named)["AUDIAN_API_KEY"] == read
