@@ -311,8 +311,9 @@ SIGN_IN_LIMITS = {
     "reset_agent": (20, 180),
     "factor_code": (1, 120),  # a code from an app opens once, and is good for 90 s
 }
-SELF_SERVICE_CREATES = 3  # how many softphones, and
-SELF_SERVICE_RESETS = 5  # new passwords, a person may ask for within 24 hours
+SELF_SERVICE_CREATES = 3  # how many softphones,
+SELF_SERVICE_RESETS = 5  # new passwords, and
+SELF_SERVICE_RENAMES = 20  # other names, a person may ask for within 24 hours
 MESSAGE_ATTEMPTS = 10
 MESSAGE_RETRY = 5
 MESSAGE_CLAIM = 60

@@ -11,7 +11,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from softphones import limits
+from softphones import limits, names
 from softphones.models import User
 from softphones.people import codes
 
@@ -70,6 +70,7 @@ class NameForm(forms.Form):
 
     name = forms.CharField(
         max_length=128,
+        validators=[names.check_visible],
         error_messages={
             "required": _("A softphone needs a name, such as “Alice Smith - mobile”."),
             "max_length": _("A name has 128 characters at most."),
@@ -86,7 +87,10 @@ class NewSoftphoneForm(NameForm):
     """The name of a new softphone; none means the default one."""
 
     name = forms.CharField(
-        required=False, max_length=128, error_messages={"max_length": _("A name has 128 characters at most.")}
+        required=False,
+        max_length=128,
+        validators=[names.check_visible],
+        error_messages={"max_length": _("A name has 128 characters at most.")},
     )
 
 

@@ -23,7 +23,8 @@ Kind, State = Change.Kind, Change.State
 DAY = timedelta(hours=24)
 LONGEST_NAME, LONGEST_CALLER_ID = 128, 35  # characters (audian-api.md section 3)
 LONGEST_SUFFIX = 20
-_ACTS = {Kind.CREATE: "get:", Kind.RESET_PASSWORD: "replace:"}  # how the keys begin of what people do by themselves
+# How the keys begin of what people do by themselves.
+_ACTS = {Kind.CREATE: "get:", Kind.RESET_PASSWORD: "replace:", Kind.UPDATE: "rename:"}
 
 
 class Refused(Exception):
@@ -98,12 +99,27 @@ def get(*, owner: Owner, user: User, name: str, key: str, ip: str | None, now: d
 def rename(*, softphone: Softphone, user: User, name: str, seen: str, key: str, ip: str | None, now: datetime) -> Change:
     """Ask for another name; `seen` is the one that the visitor saw. The same name and `key` give the same change.
 
-    Raises changes.NothingChanged, changes.NotPossible.
+    Raises Refused for a page that was made before other changes, or when `user` asked for SELF_SERVICE_RENAMES names
+    within 24 hours; changes.NothingChanged, changes.NotPossible.
     """
     digest = sha256(name.encode()).hexdigest()[:16]
     values = {"name": name}
-    key = f"rename:{softphone.pk}:{digest}:{key}"
-    return changes.update(softphone=softphone, values=values, seen={"name": seen}, by=user, key=key, ip=ip, now=now)
+    key = f"{_ACTS[Kind.UPDATE]}{softphone.pk}:{digest}:{key}"
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        if before := changes.asked(account=softphone.account, by=user, key=key):
+            _refuse_if_overtaken(before, softphone, name)
+            return before
+        if name != seen and (refused := _too_many(user, Kind.UPDATE, softphone.account, now)):
+            raise Refused(refused)
+        return changes.update(softphone=softphone, values=values, seen={"name": seen}, by=user, key=key, ip=ip, now=now)
+
+
+def _refuse_if_overtaken(before: Change, softphone: Softphone, name: str) -> None:
+    """Pressed twice it is one change; but not when the name has become another one since."""
+    is_called = changes.underway(softphone).get("name", softphone.name)
+    if before.state == State.DONE and is_called != name:
+        raise Refused(_("Not renamed: this page was old. The softphone is called “%s” by now. Try again.") % is_called)
 
 
 def replace(*, softphone: Softphone, user: User, key: str, ip: str | None, now: datetime) -> Change:
@@ -203,6 +219,8 @@ def _too_many(user: User, kind: Kind, account: Account, now: datetime) -> str:
         sentence = _("You have asked for %(count)d new softphones within a day, and that is the most. %(helpdesk)s")
     elif kind == Kind.RESET_PASSWORD and asked >= settings.SELF_SERVICE_RESETS:
         sentence = _("You have asked for %(count)d new passwords within a day, and that is the most. %(helpdesk)s")
+    elif kind == Kind.UPDATE and asked >= settings.SELF_SERVICE_RENAMES:
+        sentence = _("You have renamed softphones %(count)d times within a day, and that is the most. %(helpdesk)s")
     else:
         return ""
     return sentence % {"count": asked, "helpdesk": _helpdesk(account, _("Come back tomorrow, or ask"))}

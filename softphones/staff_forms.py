@@ -7,7 +7,7 @@ from django.core import signing
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
-from softphones import changes, listing
+from softphones import changes, listing, names
 from softphones.access import is_oneself
 from softphones.models import Account, Membership, Owner, Softphone, User
 
@@ -96,6 +96,7 @@ class SoftphoneForm(forms.Form):
     name = forms.CharField(
         label=_("Name"),
         max_length=128,
+        validators=[names.check_visible],
         error_messages={"required": _("Give the softphone a name.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )

@@ -9,7 +9,8 @@ from unicodedata import category
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from softphones.imports.columns import PASSWORD, Problem, shortened
+from softphones import names
+from softphones.imports.columns import NAMES, NO_VALUE, PASSWORD, Problem, shortened
 from softphones.imports.known import Known, Phone, look
 from softphones.imports.reading import Row
 from softphones.models import Account, ImportRow, Owner, User
@@ -99,7 +100,11 @@ def _advise_of_all(checked: list[Checked], known: Known) -> list[Problem]:
 
 
 def _check_values(row: Checked) -> None:
-    for column, value in row.cells.items():
+    for column in NAMES:
+        value = row.value(column)
+        if value in NO_VALUE and column != PASSWORD:
+            text = _("“%(value)s” stands where a spreadsheet has no value. Write the text itself, or empty the cell.")
+            row.wrong(column, text % {"value": value})
         if not value.isprintable() and any(category(letter) in _UNUSABLE for letter in value):
             _wrong_characters(row, column, value)
     _check_name(row)
@@ -131,6 +136,8 @@ def _check_name(row: Checked) -> None:
     name = row.value("name")
     if not name and not any(problem.column == "name" for problem in row.problems):
         row.wrong("name", _("The name is empty. Every softphone needs one."))
+    elif name and not names.is_visible(name):
+        row.wrong("name", str(names.INVISIBLE))
     elif len(name) > LONGEST_NAME:
         text = _("“%(value)s” has %(count)d characters; at most %(most)d are possible. Shorten it.")
         row.wrong("name", text % _lengths(name, LONGEST_NAME))
@@ -234,10 +241,17 @@ def _advise(row: Checked, known: Known, in_file: _InFile) -> None:
     if number:
         _advise_of_number(row, number, known, in_file)
     password = row.value(PASSWORD)
+    if not password and _had_password(row):
+        row.notice(PASSWORD, _("It had a password, which no result file holds. Write it in again, or a strong one is made."))
     if password and len(password) < WEAK_BELOW:
         row.notice(PASSWORD, _("The password is short. Leave it empty, and the portal makes a strong one."))
     if password and in_file.passwords[password] > 1:
         row.notice(PASSWORD, _("Other rows have the same password. Leave them empty, and each gets its own."))
+
+
+def _had_password(row: Checked) -> bool:
+    """Whether it is a row of a result file that says that its password is left out, or was wrong."""
+    return row.value("status") in ("error", "will_create", "failed") and PASSWORD in row.value("message")
 
 
 def _advise_of_owner(row: Checked, owner: Owner, known: Known, in_file: _InFile) -> None:

@@ -123,7 +123,7 @@ def rename(request, pk):
             )
         except changes.NothingChanged as said:
             messages.info(request, str(said))
-        except changes.NotPossible as refusal:
+        except (self_service.Refused, changes.NotPossible) as refusal:
             messages.error(request, str(refusal))
     for error in form.errors.get("name", []):
         messages.error(request, error)

@@ -21,6 +21,7 @@ def messages(batch) -> str:
         ("name", "", "needs one"),
         ("name", "n" * 129, "129 characters"),
         ("name", "a\0b", "can’t be seen"),
+        ("name", "\u200b\u2066", "Only characters that can’t be seen"),
         ("name", '"two\nlines"', "more than one line"),
         ("extension", "1" * 36, "36 characters"),
         ("caller_id_name", "c" * 36, "36 characters"),

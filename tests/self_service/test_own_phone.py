@@ -62,7 +62,45 @@ def test_a_name_that_is_on_its_way_can_be_taken_back(sandbox, browser, phone, ad
     assert not Change.objects.filter(state="failed").exists()
 
 
-@pytest.mark.parametrize(("name", "says"), [("  ", "needs a name"), ("x" * 129, "128 characters at most")])
+def test_a_page_that_is_old_says_so_instead_of_doing_nothing(sandbox, browser, phone, address, drain):
+    old = browser.get(address)
+    for name in ("Laptop", phone.name):
+        press(browser, browser.get(address), RENAME, name=name)
+        drain()
+    said = words(press(browser, old, RENAME, name="Laptop"))
+    assert f"Not renamed: this page was old. The softphone is called “{phone.name}” by now." in said
+    press(browser, browser.get(address), RENAME, name="Laptop")
+    drain()
+    assert sandbox.device(phone.audian_id)["name"] == "Laptop"
+
+
+def test_a_day_has_so_many_new_names(browser, address, settings):
+    settings.SELF_SERVICE_RENAMES = 2
+    for name in ("One", "Two"):
+        press(browser, browser.get(address), RENAME, name=name)
+    assert "You have renamed softphones 2 times within a day" in words(
+        press(browser, browser.get(address), RENAME, name="Three")
+    )
+    assert Change.objects.count() == 2
+
+
+@pytest.mark.parametrize("name", ["نامه\u200cها", "👩\u200d💻"])
+def test_joiners_inside_a_name_stay(sandbox, browser, phone, address, drain, name):
+    press(browser, browser.get(address), RENAME, name=name)
+    drain()
+    assert sandbox.device(phone.audian_id)["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("  ", "needs a name"),
+        ("x" * 129, "128 characters at most"),
+        ("\u200b", "Only characters that can’t be seen"),
+        ("\u2066 \u2069", "Only characters that can’t be seen"),
+        ("\x01", "Only characters that can’t be seen"),
+    ],
+)
 def test_a_name_that_audian_would_refuse_is_refused_at_once(browser, address, name, says):
     assert says in words(press(browser, browser.get(address), RENAME, name=name))
     assert not Change.objects.exists()

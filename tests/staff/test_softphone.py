@@ -37,6 +37,10 @@ def fill(client, address, **values):
 
 
 class TestCreate:
+    def test_a_name_that_nobody_can_see_is_refused(self, admin, account):
+        assert "Only characters that can’t be seen are in this name." in words(fill(admin, NEW, name="\u200b"))
+        assert not Change.objects.exists()
+
     def test_a_name_is_enough(self, admin):
         response = fill(admin, NEW, name="Reception")
         phone = Softphone.objects.get()
