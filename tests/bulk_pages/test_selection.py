@@ -51,6 +51,13 @@ def test_the_list_offers_each_act_and_a_tick_box_for_each_softphone(admin, phone
     assert {button["value"] for button in form.select("button[name=kind]")} == set(ACTS)
 
 
+def test_a_person_whom_audian_does_not_know_is_not_shown_as_an_id(admin, account, the_import):
+    phone = make_softphone(account, owner_audian_id="f" * 32)
+    batch = the_import(admin.post(BULK, {"pick": phone.pk, "kind": "disable"}))
+    row = words(soup(admin.get(f"/acme/imports/{batch.pk}/")).select_one("td.person"))
+    assert row == "Unknown at Audian"
+
+
 def test_helpdesk_chooses_nothing_in_the_list(helpdesk, phones):
     page = soup(helpdesk.get(LIST))
     assert not page.select("form.choosing, input[name=pick], .pick")
