@@ -27,12 +27,13 @@ _OF_AUTHENTICATORS = ("secret", "seed", "migrated_codes")
 @dataclass
 class Found:
     """How many values the first key opens, how many another one (after a rotation: did), and where those stand that none
-    opens: "table.column of row 7".
+    opens: "table.column of row 7". `left`: how many a rotation had to leave to another key.
     """
 
     current: int = 0
     older: int = 0
     lost: list[str] = field(default_factory=list)
+    left: int = 0
 
 
 def look() -> Found:
@@ -50,7 +51,7 @@ def rotate(*, say: Callable[[str], object]) -> Found:
     it goes.
 
     Others may write meanwhile, and a process that was not started again yet does so with an older key. So it goes through
-    everything until nothing is left to do, five times at most. Not in a transaction.
+    everything until nothing is left to do, five times at most, and then says what is left. Not in a transaction.
     """
     was, rotated = None, 0
     for _pass in range(PASSES):
@@ -61,7 +62,8 @@ def rotate(*, say: Callable[[str], object]) -> Found:
         rotated += found.older
         if not found.older:
             break
-    return Found(was.current, rotated, found.lost)
+    after = look()
+    return Found(was.current, rotated, after.lost, after.older)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from cryptography.fernet import Fernet
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, connections, transaction
+from django.db.models import TextField, Value
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from softphones import changes, key_rotation
@@ -91,6 +93,7 @@ def test_a_second_one_finds_nothing_to_do(stored, keys):
         "rotated": 0,
         "unchanged": first["rotated"],
         "lost": 0,
+        "left": 0,
         "message": f"0 values were encrypted again with the first key, {first['rotated']} were so already. "
         "The other keys are not needed any more.",
     }
@@ -165,6 +168,31 @@ def test_what_somebody_writes_meanwhile_is_not_written_over(stored, keys):
     assert told["lost"] == 0
     keys(NEW)
     assert Softphone.objects.get(pk=stored.pk).password == "newer"
+
+
+class WritesAgain(io.StringIO):
+    """Reads along how a rotation goes, and each time writes a password as a process does that was not started again."""
+
+    def __init__(self, phone: Softphone):
+        super().__init__()
+        self.phones = Softphone.objects.filter(pk=phone.pk)
+        self.stored = self.phones.values_list(Cast("password", TextField()), flat=True).get()
+
+    def write(self, text: str) -> int:
+        if text.startswith("softphones_softphone:"):
+            self.phones.update(password=Value(self.stored, output_field=TextField()))
+        return super().write(text)
+
+
+def test_while_somebody_still_writes_with_an_older_key_that_is_needed(stored, keys):
+    somebody = WritesAgain(stored)
+    keys(NEW, OLD)
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="Restart web, worker and beat, then run this again"):
+        call_command("rotate_keys", "--json", stdout=out, stderr=somebody)
+    told = json.loads(out.getvalue())
+    assert (told["left"], told["lost"]) == (1, 0)
+    assert "not needed any more" not in told["message"]
 
 
 def everything() -> list[tuple]:
