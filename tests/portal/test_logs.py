@@ -65,11 +65,11 @@ def test_an_exception_is_a_field_of_one_line_and_holds_no_token(lines):
     assert line["exception"].endswith("OSError: no answer from https://phones.acme.example/s/…")
 
 
-def test_a_line_is_ascii_whatever_it_tells(lines):
-    written = lines(JsonLine())
-    logging.getLogger("softphones").warning("Zoë’s phone \udc80")
-    assert written()[0].isascii()
-    assert json.loads(written()[0])["message"] == "Zoë’s phone \udc80"
+def test_a_line_is_ascii_whatever_it_tells():
+    # Not through a logger: pytest keeps what is logged, and half a character can't be sent from a worker to who reports.
+    line = JsonLine().format(logging.makeLogRecord({"msg": "Zoë’s phone \udc80"}))
+    assert line.isascii()
+    assert json.loads(line)["message"] == "Zoë’s phone \udc80"
 
 
 @pytest.mark.django_db
