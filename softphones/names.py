@@ -10,7 +10,7 @@ _BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"  # of Hangul and Braille: lett
 
 
 def is_visible(name: str) -> bool:
-    """Whether there is anything to see in it. Joiners and marks of direction may stand beside letters, as in Arabic and emoji."""
+    """Whether there is anything to see in it. Joiners may stand beside letters, as in Arabic and emoji."""
     return any(category(letter)[0] not in "CZM" and letter not in _BLANK_LETTERS for letter in name)
 
 
