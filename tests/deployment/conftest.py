@@ -11,6 +11,8 @@ from tests.deployment import engine
 
 # Shorter than for real, so that what a test waits for comes soon.
 SOON = {"SWEEP_SECONDS": "1", "LEASE_SECONDS": "3", "API_DEADLINE": "4"}
+# What a portal for real has, and the sandbox does not.
+MORE = {"METRICS_TOKEN": "only-for-the-tests-of-metrics"}
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,7 @@ def running():
         pytest.skip(reason)
     folder = Path(tempfile.mkdtemp(prefix="softphone-portal-set-"))
     try:
-        started = engine.Engine(folder, profiles={"sandbox"}, more=SOON)
+        started = engine.Engine(folder, profiles={"sandbox"}, more=SOON | MORE)
         try:
             started.up()
             yield started

@@ -11,11 +11,16 @@ import shutil
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 import requests
+from dotenv import dotenv_values
+from ruamel.yaml import YAML
 
 from softphones.demo import round_trip
 from softphones.demo.phones import phones_of
@@ -178,13 +183,42 @@ def test_a_visitor_waits_while_the_web_server_is_started_again(running):
 
 
 def test_the_proxys_log_names_no_one_time_address_and_no_query(running):
-    asked = ["/s/t0ken-a", "/zoiper?id=t0ken-b", "/S/t0ken-c?x=1", "/s%2Ft0ken-d", "/sign-in/?next=/s/t0ken-e"]
-    for address in asked:
-        requests.get(f"{running.url}{address}", headers={"Referer": f"{running.url}/s/t0ken-f"}, timeout=20)
+    asked = [
+        "/s/t0ken-a",
+        "/zoiper?id=t0ken-b",
+        "/S/t0ken-c?x=1",
+        "/s%2Ft0ken-d",
+        "/%53/t0ken-e",
+        "/s;/t0ken-f",
+        "/s%5ct0ken-g",
+    ]
+    for address in [*asked, "/sign-in/?next=/s/t0ken-h"]:
+        # As it stands: some libraries tidy an address up before they ask for it.
+        with closing(HTTPConnection("localhost", int(running.variables["HTTP_PORT"]), timeout=20)) as connection:
+            connection.request("GET", address, headers={"Referer": f"{running.url}/s/t0ken-i"})
+            connection.getresponse().read()
     told = running.wait(lambda: "/sign-in/?…" in running.logs("proxy") and running.logs("proxy"))
     assert "t0ken" not in told
     addresses = [json.loads(line)["request"]["uri"] for line in told.splitlines() if '"status":' in line]
-    assert addresses[-5:] == ["/s/…", "/zoiper?…", "/S/…", "/s%2F…", "/sign-in/?…"]
+    assert addresses[-8:] == ["/s/…", "/zoiper?…", "/S/…", "/s%2F…", "/%53/…", "/s;…", "/s%5c…", "/sign-in/?…"]
+
+
+def test_another_name_is_told_where_the_portal_is(running):
+    answer = requests.get(running.url.replace("localhost", "127.0.0.1"), timeout=20)
+    assert (answer.status_code, answer.text) == (421, f"The portal is not at this address. It is at {running.url}")
+
+
+def test_prometheus_is_let_in_as_the_monitoring_page_says(running):
+    page = (ROOT / "docs" / "monitoring.md").read_text()
+    (job,) = YAML(typ="safe", pure=True).load(re.search(r"```yaml\n(scrape_configs:.*?)```", page, re.DOTALL)[1])[
+        "scrape_configs"
+    ]
+    example = urlsplit(dotenv_values(ROOT / "deploy" / "example" / "address.env")["PUBLIC_URL"])
+    assert (job["scheme"], job["static_configs"]) == (example.scheme, [{"targets": [example.netloc]}])
+    token = running.services["web"].env["METRICS_TOKEN"]
+    answer = requests.get(f"{running.url}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=20)
+    assert answer.status_code == 200
+    assert "softphone_portal_sweep_age_seconds" in answer.text
 
 
 @pytest.fixture
@@ -299,6 +333,7 @@ def test_no_log_holds_a_secret(running, sandbox):
     assert sorted(secrets) == ["field_encryption_keys", "password", "pgpass", "secret_key"]
     secrets["API key"] = sandbox()["api_key"]
     secrets["token"] = sandbox()["static_token"]
+    secrets["metrics token"] = running.services["web"].env["METRICS_TOKEN"]
     passwords = passwords_at_audian(sandbox)
     assert passwords
     secrets |= passwords
