@@ -19,9 +19,9 @@ def text() -> str:
     return FILE.read_text()
 
 
-def load(variables: dict[str, str]) -> dict:
+def load(variables: dict[str, str], path: Path = FILE) -> dict:
     """The whole file with these variables of the project (.env and shell) put in."""
-    return _put_in(YAML(typ="safe", pure=True).load(text()), variables)
+    return _put_in(YAML(typ="safe", pure=True).load(path.read_text()), variables)
 
 
 def variables_of(source: str) -> dict[str, str]:

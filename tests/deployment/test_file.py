@@ -74,8 +74,8 @@ def test_no_request_is_cut_off_by_the_end_of_a_web_server():
 
 def test_what_has_to_stay_is_in_a_named_volume_and_each_volume_is_used():
     used = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
-    assert used == set(FILE["volumes"])
-    assert not any(source.startswith((".", "/")) for source in used)
+    assert used - {"./deploy/sandbox/proxy"} == set(FILE["volumes"])
+    assert "./deploy/sandbox/proxy:/etc/portal-proxy:ro" in SERVICES["proxy"]["volumes"]
     assert any(volume.startswith("database:/var/lib/postgresql/data") for volume in SERVICES["database"]["volumes"])
     assert any(volume.endswith(":/data") for volume in SERVICES["proxy"]["volumes"])
 
@@ -101,21 +101,64 @@ def test_the_portal_and_the_database_mean_the_same_user_password_and_database():
 
 
 def test_the_proxy_listens_on_the_ports_that_are_published():
-    proxy = compose.load({"HTTP_PORT": "8000", "HTTPS_PORT": "8443"})["services"]["proxy"]
+    proxy = compose.load({"HTTP_PORT": "8000", "HTTPS_PORT": "8443", "PUBLISH": "192.0.2.1"})["services"]["proxy"]
     assert proxy["environment"] == {"HTTP_PORT": "8000", "HTTPS_PORT": "8443"}
-    assert proxy["ports"] == ["8000:8000", "8443:8443", "8443:8443/udp"]
+    assert proxy["ports"] == ["192.0.2.1:8000:8000", "192.0.2.1:8443:8443", "192.0.2.1:8443:8443/udp"]
+
+
+def test_without_a_word_of_the_operator_only_this_machine_reaches_it():
+    """Then it is the sandbox, with mails for all to read."""
+    assert SERVICES["proxy"]["ports"] == ["127.0.0.1:80:80", "127.0.0.1:443:443", "127.0.0.1:443:443/udp"]
+    told = [line for page in (DOCS, compose.ROOT / "README.md") for line in page.read_text().splitlines() if "> .env" in line]
+    assert len(told) == 2
+    assert all("PORTAL_CONFIG=./config" in line and "PUBLISH=0.0.0.0" in line for line in told)
+
+
+def test_a_proxy_of_ones_own_asks_web_and_ours_stays_out():
+    path = compose.ROOT / "deploy" / "own-proxy.yml"
+    assert against_the_schema(path).returncode == 0
+    over = compose.load({"HTTP_PORT": "8000"}, path)["services"]
+    assert over["web"] == {"ports": ["127.0.0.1:8000:8000"]}
+    assert "0.0.0.0:8000" in SERVICES["web"]["command"]
+    assert over["proxy"] == {"profiles": ["left-out"]}
+    assert not any("proxy" in service.get("depends_on", {}) for service in SERVICES.values())
+
+
+def test_how_many_proxies_are_believed_is_the_operators_to_say():
+    assert SERVICES["web"]["environment"]["TRUSTED_PROXIES"] == "1"
+    assert compose.load({"TRUSTED_PROXIES": "2"})["services"]["web"]["environment"]["TRUSTED_PROXIES"] == "2"
+
+
+def test_no_service_can_take_all_processes_and_the_small_ones_not_all_memory():
+    assert all(service["pids_limit"] <= 1024 for service in SERVICES.values())
+    assert {name for name, service in SERVICES.items() if "mem_limit" in service} == {"proxy", "beat", "broker"}
 
 
 def test_logs_do_not_fill_the_disk():
     assert all({"max-size", "max-file"} <= service["logging"]["options"].keys() for service in SERVICES.values())
 
 
-def test_no_secret_stands_in_the_file_or_in_an_environment():
-    for service in SERVICES.values():
-        for name, value in service.get("environment", {}).items():
+@pytest.mark.parametrize("config", ["sandbox", "example"])
+def test_no_secret_stands_in_the_file_or_in_an_environment(config):
+    variables = {"PORTAL_CONFIG": f"./deploy/{config}"}
+    for service in compose.load(variables)["services"].values():
+        for name, value in compose.environment_of(service, variables).items():
             secret = re.search("KEY|PASSWORD|TOKEN|SECRET|EMAIL_URL|PASS", name)
             assert not secret or value.startswith("/run/"), name
             assert not re.search("://[^/]*:[^/]*@", value), name
+
+
+def test_each_secret_of_the_operator_has_a_file_in_both_folders_which_the_portal_alone_is_given():
+    names = {"audian_api_key", "audian_auth_token", "email_url", "metrics_token"}
+    assert set(FILE["secrets"]) == names
+    assert {name for name, service in SERVICES.items() if service.get("secrets")} == PORTAL
+    assert {f"{name.upper()}_FILE" for name in names} <= SERVICES["web"]["environment"].keys()
+    for folder in (EXAMPLE, compose.ROOT / "deploy" / "sandbox"):
+        assert all((folder / name).is_file() for name in names)
+
+
+def test_the_proxy_is_told_the_address_and_its_ports_and_no_more():
+    assert compose.environment_of(SERVICES["proxy"], {}).keys() == {"PUBLIC_URL", "HTTP_PORT", "HTTPS_PORT"}
 
 
 def test_images_of_others_are_named_by_version():
@@ -171,11 +214,15 @@ def test_every_variable_of_the_file_is_in_the_operators_page_and_the_other_way_r
 
 def production(folder, **filled: str) -> dict[str, str]:
     """The environment of `web` for somebody who has followed the operator's page, with these lines of portal.env changed."""
-    text = (EXAMPLE / "portal.env").read_text()
-    for name, value in filled.items():
-        text, found = re.subn(rf"(?m)^{name}=.*$", f"{name}={value}", text)
-        assert found, name
-    (folder / "portal.env").write_text(text)
+    for file in ("address.env", "portal.env"):
+        text = (EXAMPLE / file).read_text()
+        for name in list(filled):
+            text, found = re.subn(rf"(?m)^{name}=.*$", f"{name}={filled[name]}", text)
+            if found:
+                del filled[name]
+        (folder / file).write_text(text)
+    assert not filled
+    (folder / "audian_auth_token").write_text("")
     (folder / "audian_api_key").write_text("k" * 64 + "\n")
     (folder / "email_url").write_text("smtp://portal:secret@mail.example.com:587?tls=True\n")
     (folder / "metrics_token").write_text("m" * 32)
@@ -227,13 +274,14 @@ def test_the_example_filled_in_is_a_portal_for_real_and_djangos_deploy_check_is_
 def test_the_example_as_it_comes_is_no_portal_that_anybody_could_take_for_real(tmp_path):
     env = production(tmp_path)
     assert env["AUDIAN_ACCOUNT_ID"] == ""
-    assert {path.read_text() for path in EXAMPLE.iterdir() if path.name != "portal.env"} == {""}
+    assert {path.read_text() for path in EXAMPLE.iterdir() if path.is_file() and path.suffix != ".env"} == {""}
 
 
 def test_the_sandboxs_settings_never_reach_a_portal_for_real():
     """They stand in a folder of their own, and one variable chooses between the two folders."""
-    for name in PORTAL | {"proxy"}:
-        assert SERVICES[name]["env_file"] == ["./deploy/sandbox/portal.env"]
+    for name in PORTAL:
+        assert SERVICES[name]["env_file"] == ["./deploy/sandbox/address.env", "./deploy/sandbox/portal.env"]
+    assert SERVICES["proxy"]["env_file"] == ["./deploy/sandbox/address.env"]
     text = compose.text()
     assert len(re.findall("deploy/sandbox", text)) == text.count("${PORTAL_CONFIG:-./deploy/sandbox}/")
 
