@@ -15,6 +15,10 @@ PASSWORD = "sip_password"
 MOST_COLUMNS = 100
 #: What a result file has besides; read, and left aside.
 RESULT = ("status", "device_id", "message")
+#: Under this, a row keeps the cells behind its last column, with tabs between them: a result file gives them back.
+SURPLUS = "surplus"
+#: What spreadsheets show where there is no value; a result file has the first where a cell could not be read.
+NO_VALUE = ("#VALUE!", "#REF!", "#NAME?", "#N/A", "#DIV/0!", "#NUM!", "#NULL!")
 
 _BLANKS = re.compile(r"[\s_\-\u200b\ufeff]+")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from softphones import spreadsheets
-from softphones.imports.columns import Problem, known, match
+from softphones.imports.columns import PASSWORD, SURPLUS, Problem, known, match
 
 if TYPE_CHECKING:
     from softphones.imports.workbook import SheetRow
@@ -114,6 +114,7 @@ def _row(line: _Line, places: dict[int, str], width: int) -> Row:
     problems = [Problem(line.number, places.get(place), fault) for place, fault in line.faults.items() if place in places]
     notices = []
     if any(cell.strip(_BLANK) for cell in line.cells[width:]):
+        cells[SURPLUS] = _surplus(line.cells[width:], hides=PASSWORD in cells)
         text = _("This row has %(cells)d cells, but the header names %(width)d columns. Check its quotes and separators.")
         problems.append(Problem(line.number, None, text % {"cells": len(line.cells), "width": width}))
     elif len(line.cells) < width and not line.is_padded:
@@ -122,6 +123,14 @@ def _row(line: _Line, places: dict[int, str], width: int) -> Row:
             text = _("This row ends early: %(columns)s counts as empty.")
             notices.append(Problem(line.number, None, text % {"columns": ", ".join(missing)}))
     return Row(line.number, cells, problems, notices)
+
+
+def _surplus(cells: list[str], *, hides: bool) -> str:
+    """The cells behind the last column. One of them may be a password that slipped there, if the file has any: hidden."""
+    kept = [trimmed(cell) for cell in cells]
+    while not kept[-1]:
+        kept.pop()
+    return "\t".join("…" if hides and cell else cell for cell in kept)
 
 
 def _lines(file: bytes, table: Table) -> Iterator[_Line]:

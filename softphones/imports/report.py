@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from softphones import changes, charges, paging, spreadsheets
 from softphones.imports.checking import Checked
-from softphones.imports.columns import NAMES, PASSWORD, RESULT
+from softphones.imports.columns import NAMES, NO_VALUE, PASSWORD, RESULT, SURPLUS
 from softphones.imports.estimate import CALLS, calls_ahead, seconds_for, seconds_sustained, seconds_to_mail
 from softphones.imports.statuses import counts, sentence, with_status
 from softphones.imports.storing import Examined
@@ -21,7 +21,7 @@ Kind, State = Import.Kind, Import.State
 RATE_OVER = timedelta(seconds=30)
 #: What the result file calls a status: six words that other tools rely on.
 _IN_FILE = {"will_do": "will_create", "waiting": "will_create", "skipped": "exists", "cancelled": "failed"}
-_LEFT_OUT = lazy("Its password is left out of this file: write it in again.")
+_LEFT_OUT = lazy("sip_password is left out of this file: write it in again, or a strong one is made.")
 _FETCH = ("change", "message", "softphone", "owner")
 
 
@@ -129,23 +129,44 @@ def _all(batch: Import) -> Iterator[ImportRow]:
 
 
 def _line(row: ImportRow) -> list[str]:
-    values = row.values | {PASSWORD: ""}
+    values = _given_back(row.values, row.problems)
     if row.status in ("made", "failed") and row.softphone:
         # Generated or not: by it the row is known again.
         values["sip_username"] = row.softphone.sip_username
-    said = [sentence(row)]
+    said = _remarks(row.problems if row.status == "error" else row.notices, row.line if row.batch.is_file else None)
+    if row.status not in ("error", "will_create", "will_do") and not (row.status == "exists" and said):
+        said = [sentence(row)]
     if row.has_password and row.status in ("error", "will_create", "failed", "cancelled"):
         said.append(str(_LEFT_OUT))
     device_id = row.device_id if row.status in ("made", "exists") else ""
-    return [*(values.get(name, "") for name in NAMES), _IN_FILE.get(row.status, row.status), device_id, " ".join(said).strip()]
+    return _written(values, _IN_FILE.get(row.status, row.status), device_id, said)
 
 
 def _line_of_checked(row: Checked) -> list[str]:
-    values = row.cells | {PASSWORD: ""}
-    said = [problem.message for problem in (*row.problems, *row.notices)]
+    problems = [problem.as_dict() for problem in row.problems]
+    values = _given_back(row.cells, problems)
+    said = _remarks([*problems, *(notice.as_dict() for notice in row.notices)], row.line)
     if row.value(PASSWORD) and row.verdict != ImportRow.Verdict.EXISTS:
-        said.append(_LEFT_OUT)
-    return [*(values.get(name, "") for name in NAMES), str(row.verdict), "", " ".join(map(str, said))]
+        said.append(str(_LEFT_OUT))
+    return _written(values, str(row.verdict), "", said)
+
+
+def _given_back(values: dict[str, str], problems: list[dict]) -> dict[str, str]:
+    """The cells without the password. What could not be read stays an error when the file is read again."""
+    broken = {problem["column"] for problem in problems} & {*NAMES} - {"name", PASSWORD}  # an empty name is one anyway
+    return values | {name: NO_VALUE[0] for name in broken if not values.get(name)} | {PASSWORD: ""}
+
+
+def _remarks(found: list[dict], line: int | None) -> list[str]:
+    """What is wrong or worth knowing, each behind its column, and before all of it the line in the file."""
+    told = [f"{each['column']}: {each['message']}" if each["column"] else each["message"] for each in found]
+    return [_("Line %(line)d:") % {"line": line}, *told] if told and line is not None else told
+
+
+def _written(values: dict[str, str], status: str, device_id: str, said: list[str]) -> list[str]:
+    surplus = values.get(SURPLUS, "")
+    behind = surplus.split("\t") if surplus and status == "error" else []
+    return [*(values.get(name, "") for name in NAMES), status, device_id, " ".join(said).strip(), *behind]
 
 
 def _failures(batch: Import) -> list[ImportRow]:

@@ -149,3 +149,39 @@ def test_only_the_unfinished_import_of_a_file_is_found_again(check, start, send)
     send()
     assert check("name\nLobby\n") != first
     assert Import.objects.count() == 2
+
+
+def test_a_marked_up_file_that_nobody_mended_has_the_same_errors_and_says_which_passwords_are_new(check):
+    bad = "name,extension,sip_password\nLobby,1,,x,,z\nHall,2,abc\nDoor,3,a-long-enough-word\nRoof,#REF!,\n"
+    batch = check(bad)
+    assert verdicts(batch) == ["error", "error", "will_create", "error"]
+    marked = "".join(imports.marked_up_csv(batch))
+    lobby, hall, _door, roof = table([marked])
+    assert lobby["message"].startswith("Line 2: This row has 6 cells")
+    assert lobby[None] == ["…", "", "…"], "one of them may be a password"
+    assert hall["message"].startswith("Line 3: sip_password: The password has 3 characters")
+    assert (roof["extension"], roof["message"][:18]) == ("#REF!", "Line 5: extension:")
+    assert "a-long-enough-word" not in marked
+    again = check(marked, name="result.csv")
+    assert verdicts(again) == ["error", "will_create", "will_create", "error"]
+    for line in (3, 4):
+        assert [message for at, column, message in noticed(again) if (at, column) == (line, "sip_password")] == [
+            "It had a password, which no result file holds. Write it in again, or a strong one is made."
+        ]
+    mended = marked.replace(',"…","","…"', "").replace("#REF!", "4")
+    assert verdicts(check(mended, name="result.csv")) == ["will_create"] * 4
+
+
+def test_surplus_cells_of_a_file_without_passwords_come_back_as_they_are(check):
+    [row] = table(imports.marked_up_csv(check("name,extension\nLobby,1,=2\n")))
+    assert row[None] == ["'=2"]
+
+
+def test_a_cell_of_a_workbook_that_could_not_be_read_is_wrong_in_the_marked_up_file_too(check):
+    workbook, out = openpyxl.Workbook(), io.BytesIO()
+    workbook.active.append(["name", "extension"])
+    workbook.active.append(["Lobby", "=1+1"])
+    workbook.save(out)
+    marked = "".join(imports.marked_up_csv(check(out.getvalue(), name="phones.xlsx")))
+    assert "#VALUE!" in marked
+    assert [(line, column) for line, column, _message in said(check(marked, name="result.csv"))] == [(2, "extension")]
