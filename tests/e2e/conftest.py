@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from softphones import mail, mirror
 from softphones.audian.sandbox import Sandbox, serve
 from softphones.models import Softphone
-from tests.factories import make_account
+from tests.factories import make_account, worker_sweeps
 
 FLAGS = [
     "--headless",
@@ -78,6 +78,7 @@ def sandbox():
 @pytest.fixture
 def portal(live_server, sandbox, settings):
     """A portal that has just read its account from Audian. Returns the account."""
+    worker_sweeps()
     settings.PUBLIC_URL = live_server.url
     settings.ZOIPER_QR_URL = sandbox.url.removesuffix("/v2") + "/qr.php"
     settings.LIGHT_ONE_EVERY = 0.5
