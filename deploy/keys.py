@@ -2,7 +2,8 @@
 
     keys.py make      makes what is missing; never changes what is there
     keys.py add       puts a new encryption key in front: it encrypts from the next start, the others still decrypt
-    keys.py retire    leaves the first encryption key alone, once `manage.py rotate_keys` has been through
+    keys.py retire    leaves the first encryption key alone, once `manage.py rotate_keys` has been through; puts others aside
+    keys.py recall    puts those back behind the first: whatever still needs one can be read again
     keys.py save      prints all of it, for a safe place beside the database's backup
     keys.py restore   takes from stdin what `save` printed; refuses to replace anything
 
@@ -22,7 +23,9 @@ SECRET_KEY = "portal/secret_key"
 FIELD_ENCRYPTION_KEYS = "portal/field_encryption_keys"
 PGPASS = "portal/pgpass"  # what libpq calls a password file: host:port:database:user:password
 DATABASE_PASSWORD = "database/password"
+RETIRED = "portal/retired_encryption_keys"
 KEPT = {SECRET_KEY: 0o600, FIELD_ENCRYPTION_KEYS: 0o600, PGPASS: 0o600, DATABASE_PASSWORD: 0o644}
+MODES = KEPT | {RETIRED: 0o600}
 
 
 def make() -> None:
@@ -37,14 +40,25 @@ def make() -> None:
 
 
 def add() -> None:
-    _write(FIELD_ENCRYPTION_KEYS, ",".join([Fernet.generate_key().decode(), *_encryption_keys()]))
-    _say(f"There are {len(_encryption_keys())} encryption keys now; the new one stands in front.")
+    _write(FIELD_ENCRYPTION_KEYS, ",".join([Fernet.generate_key().decode(), *_keys(FIELD_ENCRYPTION_KEYS)]))
+    _say(f"There are {len(_keys(FIELD_ENCRYPTION_KEYS))} encryption keys now; the new one stands in front.")
 
 
 def retire() -> None:
-    before = len(_encryption_keys())
-    _write(FIELD_ENCRYPTION_KEYS, _encryption_keys()[0])
-    _say(f"The first encryption key stays; gone: {before - 1}.")
+    first, *others = _keys(FIELD_ENCRYPTION_KEYS)
+    if others:
+        _write(RETIRED, ",".join(dict.fromkeys([*others, *_keys(RETIRED)])))
+        _write(FIELD_ENCRYPTION_KEYS, first)
+    _say(f"The first encryption key stays; put aside, where `keys.py recall` finds them: {len(others)}.")
+
+
+def recall() -> None:
+    if not _keys(RETIRED):
+        _say("No encryption key was ever retired.")
+        return
+    found = dict.fromkeys([*_keys(FIELD_ENCRYPTION_KEYS), *_keys(RETIRED)])
+    _write(FIELD_ENCRYPTION_KEYS, ",".join(found))
+    _say(f"There are {len(found)} encryption keys now; the same one stands in front.")
 
 
 def save() -> None:
@@ -70,8 +84,9 @@ def restore() -> None:
     _say("The keys are as they were saved.")
 
 
-def _encryption_keys() -> list[str]:
-    return [key.strip() for key in _read(FIELD_ENCRYPTION_KEYS).split(",") if key.strip()]
+def _keys(name: str) -> list[str]:
+    """The encryption keys in a file; none where it is missing."""
+    return [key.strip() for key in _read(name).split(",") if key.strip()] if (FOLDER / name).exists() else []
 
 
 def _make(name: str, value: str) -> None:
@@ -88,8 +103,8 @@ def _write(name: str, value: str) -> None:
     """Whole or not at all, and never readable by more than is meant."""
     fresh = (FOLDER / name).with_suffix(".new")
     fresh.unlink(missing_ok=True)
-    fresh.touch(mode=KEPT[name])
-    fresh.chmod(KEPT[name])
+    fresh.touch(mode=MODES[name])
+    fresh.chmod(MODES[name])
     fresh.write_text(value + "\n")
     fresh.replace(FOLDER / name)
 
@@ -98,7 +113,7 @@ def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-COMMANDS = {"make": make, "add": add, "retire": retire, "save": save, "restore": restore}
+COMMANDS = {"make": make, "add": add, "retire": retire, "recall": recall, "save": save, "restore": restore}
 
 if __name__ == "__main__":
     if sys.argv[1:] not in [[name] for name in COMMANDS]:

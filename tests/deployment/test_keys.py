@@ -57,9 +57,30 @@ def test_what_was_encrypted_before_a_new_key_can_still_be_read_until_the_old_one
     assert "There are 2 encryption keys now" in keys("add").stderr
     new, second = path.read_text().strip().split(",")
     assert second == old != new
-    assert "gone: 1" in keys("retire").stderr
+    assert keys("retire").stderr.endswith("finds them: 1.\n")
     assert path.read_text().strip() == new
     assert mode(path) == 0o600
+
+
+def test_a_key_that_was_retired_too_early_comes_back(keys, tmp_path):
+    path, aside = (tmp_path / "portal" / name for name in ("field_encryption_keys", "retired_encryption_keys"))
+    first = path.read_text().strip()
+    for _ in range(2):
+        keys("add")
+        keys("retire")
+    (second,) = [key for key in aside.read_text().strip().split(",") if key != first]
+    assert mode(aside) == 0o600
+    third = path.read_text().strip()
+    assert "There are 3 encryption keys now" in keys("recall").stderr
+    assert path.read_text().strip().split(",") == [third, second, first]
+    assert "There are 3 encryption keys now" in keys("recall").stderr
+
+
+def test_where_no_key_was_retired_there_is_none_to_recall(keys, tmp_path):
+    before = kept(tmp_path)
+    keys("retire")
+    assert keys("recall").stderr == "No encryption key was ever retired.\n"
+    assert kept(tmp_path) == before
 
 
 def test_what_is_saved_restores_them_on_another_machine(keys, tmp_path, tmp_path_factory):
