@@ -16,8 +16,9 @@ Check (each returns an Import in state CHECKED; nothing is written at Audian or 
     act_on(*, account, softphones: Iterable[Softphone], kind: Import.Kind, by, now) -> Import
         ENABLE, DISABLE, RESET, SEND_LINKS, DELETE.
     undo(*, batch: Import, by, now) -> Import
-        A DELETE of exactly what `batch` made and nobody has connected, with `parent=batch`. Looks at the lights first (10 s
-        at most); not in a transaction.
+        A DELETE of exactly what `batch` made and nobody has, as far as the portal saw: never connected, password not shown,
+        no link opened. With `parent=batch`. Looks at the lights first (10 s at most), again at the start, and judges once
+        more when each row is written; not in a transaction.
     mail_setup(*, batch: Import, by, now) -> Import
         A SEND_LINKS to the people of what `batch` made, with `parent=batch`; who was mailed before is `exists`.
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from softphones import lights, mail
+from softphones.imports import undoing
 from softphones.imports.estimate import CUTS_OFF
 from softphones.imports.settling import settle
 from softphones.imports.statuses import with_status
@@ -33,21 +34,18 @@ def act_on(*, account: Account, softphones: Iterable[Softphone], kind: str, by: 
 
 
 def undo(*, batch: Import, by: User | None, now: datetime) -> Import:
-    """The deletion of what `batch` made, still is there and nobody has connected, checked. See softphones.imports.
+    """The deletion, checked, of what `batch` made and nobody has as far as the portal saw. See softphones.imports.
 
-    Asks the lights (3 s at most); not in a transaction.
+    Asks the lights (10 s at most); not in a transaction.
     """
     settle(now=now, account=batch.account)
     phones = _seen(batch.account, [phone for phone in _made(batch) if not phone.gone_at], now)
-    judge = _Judge(batch.account, Kind.DELETE, phones)
+    judge, kept = _Judge(batch.account, Kind.DELETE, phones), undoing.kept(phones, now=now)
 
     def judged(row: ImportRow) -> None:
         judge(row)
-        if row.verdict == Verdict.WILL_DO and (connected := _was_connected(row.softphone)) is not False:
-            said = (
-                _("It has been connected: it is kept.") if connected else _("Nobody knows whether it is connected: it is kept.")
-            )
-            _there(row, said)
+        if row.verdict == Verdict.WILL_DO and row.softphone.pk in kept:
+            undoing.keep(row, kept[row.softphone.pk])
 
     name = _("Undo: %(name)s") % {"name": batch.name}
     return _store(batch.account, Kind.DELETE, name, phones, judged, by, now, parent=batch)
@@ -86,13 +84,6 @@ def _phones(account: Account, found: QuerySet[Softphone]) -> list[Softphone]:
     for phone in phones:
         phone.account = account
     return phones
-
-
-def _was_connected(phone: Softphone) -> bool | None:
-    """Whether anybody ever connected it; None if we never saw."""
-    if phone.registered or phone.registered_since or phone.lost_at or phone.lost_since:
-        return True
-    return phone.registered
 
 
 def _of_account(account: Account, ids: list[int]) -> list[Softphone]:

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from softphones import changes, leases, mail
+from softphones.imports import undoing
 from softphones.imports.checking import is_enabled
 from softphones.imports.statuses import with_status
 from softphones.models import Account, Change, Import, ImportRow, Message
@@ -132,8 +133,13 @@ def _act_on_some(batch: Import, now: datetime) -> bool:
     most = min(ACTS_AT_ONCE, _room(batch))
     rows = _unwritten(batch.rows).select_related("softphone__account", "softphone__owner__user").order_by("pk")[: max(most, 0)]
     rows = list(rows)
+    # Somebody may have got it since the press.
+    kept = undoing.kept([row.softphone for row in rows]) if undoing.undoes(batch) else {}
     for row in rows:
-        _write(batch, row, now)
+        if row.softphone_id in kept:
+            _keep(batch, row, kept[row.softphone_id])
+        else:
+            _write(batch, row, now)
     wake("push_changes", account_id=batch.account_id)
     return len(rows) == ACTS_AT_ONCE
 
@@ -217,6 +223,12 @@ def _write(batch: Import, row: ImportRow, now: datetime) -> None:
         row.change = asked if isinstance(asked, Change) else None
         row.message = asked if isinstance(asked, Message) else None
     row.save(update_fields=["verdict", "rank", "problems", "change", "message"])
+
+
+def _keep(batch: Import, row: ImportRow, said: str) -> None:
+    undoing.keep(row, said)
+    row.save(update_fields=["verdict", "rank", "notices"])
+    Import.objects.filter(pk=batch.pk).update(will=F("will") - 1, exists=F("exists") + 1)
 
 
 def _ask(batch: Import, row: ImportRow, now: datetime) -> Change | Message:

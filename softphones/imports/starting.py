@@ -7,12 +7,13 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from softphones import audit
+from softphones import audit, lights
+from softphones.imports import undoing
 from softphones.imports.checking import Checked
 from softphones.imports.estimate import Summary, summary
 from softphones.imports.settling import begin, unwritten
 from softphones.imports.storing import count, judge, recheck, rejudge
-from softphones.models import Account, Import, ImportRow, User
+from softphones.models import Account, Import, ImportRow, Softphone, User
 from softphones.wake import wake
 
 Kind, State, Verdict = Import.Kind, Import.State, ImportRow.Verdict
@@ -44,6 +45,7 @@ def start(
     From the commit on all of it is done, whatever happens to this process. Softphones to be made are all there before the
     first call; acts go as they come.
     """
+    _look(batch, now)
     with transaction.atomic():
         # One start at a time in an account, so that two files never make the same softphone.
         Account.objects.select_for_update(no_key=True).get(pk=batch.account_id)
@@ -54,7 +56,7 @@ def start(
             raise NotPossible(_("Another import is just being started. Try again in a moment."))
         rows = list(batch.rows.exclude(verdict=Verdict.ERROR).order_by("line")) if batch.kind == Kind.CREATE else []
         checked = recheck(batch, rows, by)
-        changed = _take_over(batch, rows, checked)
+        changed = _keep_what_somebody_has(batch, now) if undoing.undoes(batch) else _take_over(batch, rows, checked)
         if not changed:
             _refuse_unless_ready(batch, summary(batch), skip_errors, skip_owned, typed)
             batch.asked_by, batch.skip_errors, batch.skip_owned = by, skip_errors, skip_owned
@@ -130,6 +132,27 @@ def _take_over(batch: Import, rows: list[ImportRow], checked: list[Checked]) -> 
     if differs:
         count(batch, batch.rows.defer("cells", "password"))
     return differs
+
+
+def _look(batch: Import, now: datetime) -> None:
+    """See again who is connected, where that decides: minutes may have passed since the check."""
+    if batch.state == State.CHECKED and undoing.undoes(batch):
+        phones = Softphone.objects.filter(pk__in=batch.rows.filter(verdict=Verdict.WILL_DO).values("softphone"))
+        lights.survey(account=batch.account, softphones=list(phones.defer("password")), now=now)
+
+
+def _keep_what_somebody_has(batch: Import, now: datetime) -> bool:
+    """Whether more is kept than at the check; then the rows say so."""
+    rows = batch.rows.filter(verdict=Verdict.WILL_DO, softphone__isnull=False).defer("password", "softphone__password")
+    rows = list(rows.select_related("softphone"))
+    kept = undoing.kept([row.softphone for row in rows], now=now)
+    changed = [row for row in rows if row.softphone_id in kept]
+    for row in changed:
+        undoing.keep(row, kept[row.softphone_id])
+    if changed:
+        ImportRow.objects.bulk_update(changed, ["verdict", "rank", "notices"], batch_size=500)
+        count(batch, batch.rows.defer("cells", "password"))
+    return bool(changed)
 
 
 def _move(batch: Import, before: Collection[State], after: State, act: str, by, ip, now) -> Import:

@@ -138,8 +138,8 @@ def _words(batch: Import) -> dict[str, Text]:
         "question": said.question % count,
         "button": _("Start") if batch.owned else said.button % count,
         "done": said.done,
-        "stay": _("What has been connected, or can’t be seen, is kept.") if undoes else "",
-        "nothing": _("All of them have been connected, are gone, or can’t be seen: they are kept.") if undoes else said.nothing,
+        "stay": _("Deleted is only what nobody has connected as far as the portal saw. The rest is kept.") if undoes else "",
+        "nothing": _("Somebody may use each of them, or it is gone already: nothing is deleted.") if undoes else said.nothing,
         "means": said.means,
     }
 

@@ -1,15 +1,23 @@
 """Acts on a selection, undoing an import, and telling people: the same machine."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
-from softphones import imports
+from softphones import audit, imports
 from softphones.models import Change, Import, Message, Softphone
 from tests.factories import make_account, make_softphone
 from tests.imports.conftest import again, said, softphones_of, verdicts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Kind = Import.Kind
+
+
+@pytest.fixture(autouse=True)
+def eager(settings):
+    """Who looks at many phones twice does not wait in between."""
+    settings.LIGHT_LIST_EVERY = 0
 
 
 @pytest.fixture
@@ -103,6 +111,48 @@ def test_undo_deletes_what_was_made_and_nobody_has_connected(check, start, send,
     left = {device["name"] for device in softphones_of(sandbox)}
     assert left == {"A", *(phone.name for phone in phones)}
     assert again(connected).gone_at is None
+
+
+@pytest.fixture
+def undone(check, start, send, admin):
+    """Undoing an import of two softphones, A and B, checked."""
+    batch = start(check("name\nA\nB\n"))
+    send()
+    return imports.undo(batch=batch, by=admin, now=timezone.now())
+
+
+def test_undo_does_not_start_when_somebody_connected_after_the_preview(undone, start, send, sandbox):
+    sandbox.register(Softphone.objects.get(name="A").audian_id)
+    assert undone.will == 2
+    with pytest.raises(imports.ChangedMeanwhile):
+        start(undone)
+    assert [row.values["name"] for row in imports.rows(undone, show="exists").rows] == ["A"]
+    start(undone)
+    send()
+    assert [device["name"] for device in softphones_of(sandbox)] == ["A"]
+
+
+def test_undo_keeps_what_somebody_has_by_the_time_that_its_row_is_written(account, admin, start, check, send, sandbox):
+    made = start(check("name\n" + "".join(f"Phone {number}\n" for number in range(52))))
+    send()
+    undone = start(imports.undo(batch=made, by=admin, now=timezone.now()), typed=52)
+    last = undone.rows.get(change=None, line=52).softphone
+    Softphone.objects.filter(pk=last.pk).update(registered=True, seen_at=timezone.now())
+    other = undone.rows.get(change=None, line=51).softphone
+    audit.record(act="password:shown", actor=admin, softphone=other)
+    imports.go_on(batch=undone, now=timezone.now())
+    send()
+    assert {device["name"] for device in softphones_of(sandbox)} == {last.name, other.name}
+    [done] = imports.newest(account).rows[:1]
+    assert (done.made, done.total, imports.counts(done)["exists"]) == (50, 50, 2)
+
+
+def test_undo_keeps_what_can_not_be_seen_any_more_at_the_start(undone, start, account):
+    Softphone.objects.update(seen_at=timezone.now() - timedelta(minutes=5))
+    type(account).objects.update(api_url="http://127.0.0.1:9/v2")
+    with pytest.raises(imports.ChangedMeanwhile):
+        start(Import.objects.get(pk=undone.pk))
+    assert again(undone).will == 0
 
 
 def test_undo_keeps_what_nobody_can_see(check, start, send, sandbox, admin, account):
