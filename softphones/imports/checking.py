@@ -220,10 +220,24 @@ def _find_existing(row: Checked, known: Known, username: str, name: str) -> None
         row.wrong("sip_username", text % {"value": shortened(row.value("sip_username"))})
     elif same:
         row.verdict, row.softphone = Verdict.EXISTS, same[0].pk
+        _compare_values(row, same[0])
     elif there:
         row.wrong("sip_username", _taken(row, there[0]))
     elif found:
         row.failed = found[-1].pk
+
+
+def _compare_values(row: Checked, phone: Phone) -> None:
+    """What the row wants otherwise than it is. An empty cell wants nothing."""
+    there = {"extension": phone.extension, "caller_id_name": phone.caller_id_name}
+    differ = [column for column, value in there.items() if row.value(column) and row.value(column) != value]
+    if row.value("enabled") and is_enabled(row.value("enabled")) != phone.enabled:
+        differ.append("enabled")
+    if row.value(PASSWORD):
+        differ.append(PASSWORD)
+    if differ:
+        text = _("Already there, and stays as it is. This differs and is not changed: %(columns)s.")
+        row.notice(None, text % {"columns": ", ".join(differ)})
 
 
 def _taken(row: Checked, phone: Phone) -> str:

@@ -25,6 +25,9 @@ class Phone:
     owner_audian_id: str
     is_failed: bool
     is_ending: bool
+    extension: str = ""
+    caller_id_name: str = ""
+    enabled: bool = True
 
     def belongs_to(self, owner: Owner | None) -> bool:
         if owner is None:
@@ -98,9 +101,9 @@ def _read_phones(known: Known, account: Account) -> None:
     cancelling = Import.objects.filter(account=account, state=Import.State.CANCELLING).values_list("pk", flat=True)
     unsent = Change.objects.filter(unmade, account=account, batch__in=[batch_of(pk) for pk in cancelling], tried_at=None)
     present = present.exclude(pk__in=unsent.filter(state__in=(State.QUEUED, State.HELD)).values("softphone"))
-    columns = ("pk", "name", "username_folded", "owner_id", "owner_audian_id", "caller_id_number")
-    for pk, name, username, owner, owner_audian_id, number in present.values_list(*columns).iterator(5000):
-        phone = Phone(pk, name, username, owner, owner_audian_id, pk in failed, pk in ending)
+    columns = ("pk", "name", "username_folded", "owner_id", "owner_audian_id", "caller_id_number", "caller_id_name", "enabled")
+    for pk, name, username, owner, owner_audian_id, number, caller, enabled in present.values_list(*columns).iterator(5000):
+        phone = Phone(pk, name, username, owner, owner_audian_id, pk in failed, pk in ending, number, caller, enabled)
         known.by_name[name.casefold()].append(phone)
         if username:
             known.by_username[username].append(phone)

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from softphones import changes, imports
 from softphones.models import Import, Softphone
 from tests.factories import make_account, make_owner, make_softphone
-from tests.imports.conftest import noticed, said, verdicts
+from tests.imports.conftest import noticed, said, table, verdicts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -112,6 +112,22 @@ def test_what_is_there_already_is_left_alone(check, account, alice):
     make_softphone(account, None, name="Lobby", sip_username="lobby")
     file = "name,owner_email,sip_username\na,alice@acme.example,ALICE_1\nLOBBY,,\nLobby,alice@acme.example,\n"
     assert verdicts(check(file)) == ["exists", "exists", "will_create"]
+
+
+def test_what_is_there_already_with_other_values_says_which_are_not_changed(check, account):
+    make_softphone(account, None, name="Lobby", sip_username="lobby", caller_id_number="1001", caller_id_name="Lobby")
+    make_softphone(account, None, name="Hall", sip_username="hall", caller_id_number="1002", enabled=False)
+    file = (
+        "name,extension,caller_id_name,sip_username,sip_password,enabled\n"
+        "Lobby,2001,Front,lobby,a-long-enough-word,no\nHall,1002,,hall,,\n"
+    )
+    batch = check(file)
+    assert verdicts(batch) == ["exists", "exists"]
+    [(line, column, message)] = noticed(batch)
+    assert (line, column) == (2, None)
+    assert message.endswith("This differs and is not changed: extension, caller_id_name, enabled, sip_password.")
+    [lobby, hall] = table(imports.result_csv(batch))
+    assert (lobby["message"], hall["message"]) == (f"Line 2: {message}", "Already there.")
 
 
 def test_a_username_of_another_name_or_person_is_wrong(check, account, alice):
