@@ -13,8 +13,9 @@ from django.conf import settings as configured
 from django.db import connection
 from django.utils import timezone
 
+from portal import watch
 from portal.logs import belonging_to
-from softphones import leases
+from softphones import leases, vitals
 from softphones.demo.processes import Child
 from softphones.models import Message, Softphone, SyncRun
 from softphones.wake import wake
@@ -91,15 +92,33 @@ def test_the_lines_of_a_task_bear_the_id_of_the_request_that_sent_it(start_worke
     assert swept[-1]["request_id"] == swept[-1]["task_id"]
 
 
-def test_a_worker_that_hears_of_no_sweep_ends_but_not_while_there_is_long_work(start_worker):
+def test_a_worker_whose_sweeps_do_not_finish_ends_but_not_while_there_is_long_work(start_worker):
+    leases.take(vitals.SWEPT, 600)  # so nobody leaves word of having swept
     long_work = leases.take("mirror:1", 600)
     worker = start_worker(WORKER_SILENT_AFTER="3", SWEEP_SECONDS="1")
     worker.wait(5)
-    assert "No sweep was finished" not in worker.log.read_text()
+    assert "so this worker ends" not in worker.log.read_text()
     long_work.release()
     wait_until(lambda: not worker.alive())
     assert worker.stop() == 1
-    assert "No sweep was finished for 3 seconds" in worker.tail(50)
+    assert "No sweep was finished for 3 seconds, so this worker ends" in worker.tail(50)
+
+
+def test_a_worker_sweeps_by_itself_where_beat_asks_for_nothing(start_worker):
+    worker = start_worker(WORKER_SILENT_AFTER="4", SWEEP_SECONDS="1")
+    seen = set()
+    wait_until(lambda: seen.add(vitals.swept_at()) or len(seen - {None}) >= 3, worker)
+    assert "this worker asks for one. See whether beat is running." in worker.log.read_text()
+    assert worker.alive()
+
+
+def test_a_look_that_fails_in_an_unknown_way_does_not_end_the_watch(caplog):
+    def fail(*_):
+        raise RuntimeError("nobody thought of this")
+
+    with connection.execute_wrapper(fail):
+        assert watch._look() == (None, False)
+    assert "nobody thought of this" in caplog.text
 
 
 def test_a_wake_up_that_was_lost_is_made_up_for_by_the_sweep(start_worker, sandbox_account, settings, client):
