@@ -3,12 +3,13 @@
 from django.db.models import Count, Q
 
 from softphones import paging
+from softphones.imports.statuses import REFUSED
 from softphones.models import Account, Change, Import, ImportRow, Message
 
 State = Import.State
 
 _MADE = Q(change__state=Change.State.DONE) | Q(message__state=Message.State.SENT)
-_FAILED = Q(change__state=Change.State.FAILED) | Q(message__state=Message.State.FAILED)
+_FAILED = Q(change__state=Change.State.FAILED) | Q(message__state=Message.State.FAILED) | REFUSED
 
 
 def newest(account: Account, *, after: str = "", before: str = "", size: int = 20) -> paging.Page:

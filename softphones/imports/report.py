@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
@@ -171,10 +171,11 @@ def _written(values: dict[str, str], status: str, device_id: str, said: list[str
 
 def _failures(batch: Import) -> list[ImportRow]:
     failed = with_status(batch).filter(status="failed").select_related(*_FETCH)
-    newest_first = list(failed.defer("password", "change__password").order_by("-change__finished_at", "-pk")[:5])
-    for row in newest_first:
+    newest = failed.defer("password", "change__password").order_by(F("change__finished_at").desc(nulls_last=True), "-pk")
+    found = list(newest[:5])
+    for row in found:
         row.sentence = sentence(row)
-    return newest_first
+    return found
 
 
 def _offer(batch: Import) -> charges.Offer | None:

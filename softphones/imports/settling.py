@@ -96,7 +96,7 @@ def go_on_for(*, account: Account, now: datetime, seconds: float) -> bool:
 
 
 def _unwritten(rows: QuerySet[ImportRow]) -> QuerySet[ImportRow]:
-    wanted = rows.filter(verdict__in=ImportRow.WILL, change=None, message=None)
+    wanted = rows.filter(verdict__in=ImportRow.WILL, change=None, message=None, problems=[])
     return wanted.exclude(is_owned=True, batch__skip_owned=True).exclude(verdict=Verdict.WILL_DO, softphone=None)
 
 
@@ -217,12 +217,12 @@ def _write(batch: Import, row: ImportRow, now: datetime) -> None:
         with transaction.atomic():
             asked = _ask(batch, row, now)
     except (changes.NotPossible, mail.NoAddress) as error:
-        row.verdict, row.rank = Verdict.ERROR, 0
+        row.rank = 0
         row.problems = [*row.problems, {"line": row.line, "column": None, "message": str(error)}]
     else:
         row.change = asked if isinstance(asked, Change) else None
         row.message = asked if isinstance(asked, Message) else None
-    row.save(update_fields=["verdict", "rank", "problems", "change", "message"])
+    row.save(update_fields=["rank", "problems", "change", "message"])
 
 
 def _keep(batch: Import, row: ImportRow, said: str) -> None:

@@ -8,6 +8,8 @@ from softphones.models import Change, Import, ImportRow, Message
 
 Verdict, State = ImportRow.Verdict, Change.State
 
+#: What came to nothing when it was to be written: the check had found nothing wrong with it, and it was wanted.
+REFUSED = Q(verdict__in=ImportRow.WILL, change=None, message=None) & ~Q(problems=[])
 #: Each with what people call it.
 STATUSES = {
     "error": lazy("Error"),
@@ -38,6 +40,7 @@ def with_status(batch: Import, rows: QuerySet[ImportRow] | None = None) -> Query
         When(message__state=Message.State.FAILED, then=Value("failed")),
         When(message__isnull=False, then=Value("waiting")),
         When(verdict__in=(Verdict.ERROR, Verdict.EXISTS), then=F("verdict")),
+        When(REFUSED, then=Value("failed")),
     ]
     if batch.skip_owned:
         whens.append(When(is_owned=True, then=Value("skipped")))
@@ -57,7 +60,7 @@ def sentence(row: ImportRow) -> str:
     """What has become of a row, for a person; `row` comes from with_status with its change, message and softphone."""
     match row.status:
         case "error":
-            return " ".join(problem["message"] for problem in row.problems)
+            return _problems(row)
         case "failed" | "cancelled":
             return _why_not(row)
         case "exists":
@@ -71,11 +74,17 @@ def sentence(row: ImportRow) -> str:
     return " ".join(_notices(row))
 
 
+def _problems(row: ImportRow) -> str:
+    return " ".join(problem["message"] for problem in row.problems)
+
+
 def _notices(row: ImportRow) -> list[str]:
     return [notice["message"] for notice in row.notices]
 
 
 def _why_not(row: ImportRow) -> str:
+    if row.status == "failed" and row.problems:
+        return _problems(row)
     if row.change and row.change.finished_at:
         return _(row.change.error) if row.change.error else _("A newer wish took its place before it was sent.")
     if row.message:

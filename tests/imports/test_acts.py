@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from softphones import audit, imports
+from softphones import audit, changes, imports
 from softphones.models import Change, Import, Message, Softphone
 from tests.factories import make_account, make_softphone
-from tests.imports.conftest import again, said, softphones_of, verdicts
+from tests.imports.conftest import again, said, softphones_of, table, verdicts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Kind = Import.Kind
@@ -75,6 +75,21 @@ def test_what_is_just_being_deleted_is_an_error(act, phones, start, admin):
     batch = act(Kind.RESET, phones)
     assert (batch.will, batch.errors) == (2, 1)
     assert "deleted" in said(batch)[0][2]
+
+
+def test_what_is_not_possible_any_more_when_it_is_written_has_failed(account, act, phones, start, send, admin):
+    batch = act(Kind.RESET, phones)
+    changes.delete(softphone=phones[0], by=admin, now=timezone.now())
+    start(batch)
+    send()
+    said = imports.progress(batch=batch, now=timezone.now())
+    assert (said.state, said.total, said.made, said.failed, said.percent) == ("finished", 3, 2, 1, 100)
+    assert said.sentence == "Finished: 2 done, 1 failed."
+    [row] = said.failures
+    assert (row.values["name"], "deleted" in row.sentence) == (phones[0].name, True)
+    [listed] = imports.newest(account).rows
+    assert (listed.made, listed.failed, listed.total) == (2, 1, 3)
+    assert sorted(line["status"] for line in table(imports.result_csv(batch))) == ["failed", "made", "made"]
 
 
 def test_links_are_mailed_to_those_who_have_an_address(account, act, start, alice, phones):
