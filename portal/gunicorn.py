@@ -6,7 +6,7 @@ Its log lines pass the same filter as Django's, since a request's path may be a 
 from pathlib import Path
 
 from portal.environment import Environment
-from portal.logs import configuration
+from portal.logs import CLIENT, configuration
 
 worker_class = "gthread"
 threads = 8
@@ -15,7 +15,7 @@ forwarded_allow_ips = ""  # what proxies say is weighed in one place alone: TRUS
 control_socket_disable = True  # it would stand in the home directory, shared by all portals of this user
 graceful_timeout = 10
 accesslog = "-"
-access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(b)s bytes %(M)s ms'
+access_log_format = f'%({{{CLIENT}}}e)s "%(m)s %(U)s" %(s)s %(b)s bytes %(M)s ms'
 _environment = Environment(Path(__file__).resolve().parent.parent)
 logconfig_dict = configuration(
     line=_environment.log_line("LOG_FORMAT", debug=_environment.flag("DEBUG", True)),

@@ -20,9 +20,10 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ONE_TIME = re.compile(r"(/s/|(?:[?&]|%3f|%26)(?:id|t)(?:=|%3d))[^\s\"'&/]+", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _FORMATTER = logging.Formatter()
+CLIENT = "portal.client"  # where a request's WSGI environment says who sent it: its REMOTE_ADDR may be a proxy of ours
 # What gunicorn calls what a line of its access log tells. The request's id stands in its answer.
 _ACCESS = {
-    "client": "h",
+    "client": f"{{{CLIENT}}}e",
     "method": "m",
     "path": "U",
     "status": "s",

@@ -8,8 +8,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 
-from portal.logs import REQUEST_ID, belonging_to, new_id
+from portal.logs import CLIENT, REQUEST_ID, belonging_to, new_id
 from softphones.access import SecondFactorMissing
+from softphones.audit import client_ip
 
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
@@ -17,7 +18,8 @@ PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=
 class RequestIdMiddleware:
     """Gives each request an id, which all its log lines and tasks bear, and its answer (X-Request-ID).
 
-    The id that a proxy of ours gave is kept, so that its log and ours are about the same request.
+    The id that a proxy of ours gave is kept, so that its log and ours are about the same request. The web server's log is
+    told who sent the request.
     """
 
     def __init__(self, get_response):
@@ -25,6 +27,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request):
         given = request.headers.get("X-Request-ID", "") if settings.TRUSTED_PROXIES else ""
+        request.META[CLIENT] = client_ip(request) or "-"
         request.id = given if REQUEST_ID.fullmatch(given) else new_id()
         with belonging_to(request_id=request.id):
             response = self.get_response(request)

@@ -14,7 +14,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger, SafeAtoms
 
 from portal.gunicorn import access_log_format
-from portal.logs import JsonLine, SecretsFilter, TextLine, belonging_to
+from portal.logs import CLIENT, JsonLine, SecretsFilter, TextLine, belonging_to
 from softphones import changes, mirror
 
 TOKEN = "Zk3-t_oken" * 4 + "abc"
@@ -105,12 +105,30 @@ def test_a_line_of_the_access_log_has_its_parts_as_fields(objects, caplog, gunic
     caplog.set_level(logging.INFO, "gunicorn.access")
     asked = {"REQUEST_METHOD": "GET", "RAW_URI": "/s/x", "PATH_INFO": f"/s/{TOKEN}", "QUERY_STRING": "", "SERVER_PROTOCOL": ""}
     answer = SimpleNamespace(status="404 Not Found", sent=512, headers=[("X-Request-ID", "abc")])
-    atoms = SafeAtoms(gunicorns_logger.atoms(answer, [], asked | {"REMOTE_ADDR": "192.0.2.7"}, timedelta(milliseconds=12)))
-    logging.getLogger("gunicorn.access").info(access_log_format, atoms)
+    write_access(gunicorns_logger, answer, asked | {CLIENT: "192.0.2.7"})
     line = objects()[-1]
     assert line["message"] == '192.0.2.7 "GET /s/…" 404 512 bytes 12 ms'
     parts = {"client": "192.0.2.7", "method": "GET", "path": "/s/…", "status": 404, "bytes": 512, "milliseconds": 12}
     assert line == line | parts | {"request_id": "abc"}
+
+
+@pytest.mark.parametrize(("proxies", "client"), [(0, "172.18.0.2"), (1, "192.0.2.7"), (2, "203.0.113.9")])
+def test_its_client_is_the_visitor_and_no_proxy_of_ours(settings, objects, caplog, gunicorns_logger, proxies, client):
+    settings.TRUSTED_PROXIES = proxies
+    caplog.set_level(logging.INFO, "gunicorn.access")
+    visitor = Client(REMOTE_ADDR="172.18.0.2")
+    answer = visitor.get("/healthz", headers={"X-Forwarded-For": "203.0.113.9, 192.0.2.7"})
+    told = SimpleNamespace(status="200 OK", sent=15, headers=answer.headers)
+    write_access(gunicorns_logger, told, answer.wsgi_request.META | {"RAW_URI": "/healthz"})
+    line = objects()[-1]
+    assert line["client"] == client
+    assert line["message"].startswith(f'{client} "GET /healthz" 200 ')
+
+
+def write_access(logger: Logger, answer: SimpleNamespace, environ: dict) -> None:
+    """The line that gunicorn writes once this was answered."""
+    atoms = SafeAtoms(logger.atoms(answer, [], environ, timedelta(milliseconds=12)))
+    logging.getLogger("gunicorn.access").info(access_log_format, atoms)
 
 
 def test_the_id_that_a_proxy_gave_is_kept(settings):
