@@ -21,9 +21,12 @@ def newest(account: Account, *, after: str = "", before: str = "", size: int = 2
 
 
 def under_way(account: Account, *, most: int = 10) -> list[Import]:
-    """What is not at its end, the newest first: checked and not started, under way, paused. With numbers, as `newest`."""
-    found = Import.objects.filter(account=account, state__in=Import.UNFINISHED).select_related("account", "asked_by")
-    rows = list(found.order_by("-created_at", "-id")[:most])
+    """What is not at its end: all that is paused, all that goes, then the `most` newest checks that can be started; each
+    newest first. With numbers, as `newest`."""
+    found = Import.objects.filter(account=account).select_related("account", "asked_by").order_by("-created_at", "-id")
+    started = list(found.filter(state__in=Import.UNFINISHED).exclude(state=State.CHECKED))
+    started.sort(key=lambda batch: batch.state != State.PAUSED)
+    rows = started + list(found.filter(state=State.CHECKED, problems=[], will__gt=0)[:most])
     _count(rows)
     return rows
 

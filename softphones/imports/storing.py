@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from softphones.imports.checking import LONGEST_CALLER_ID, Checked, check_rows
-from softphones.imports.columns import PASSWORD, Problem
+from softphones.imports.columns import PASSWORD, Problem, shortened
 from softphones.imports.reading import Row, Table, read
 from softphones.imports.settling import settle
 from softphones.models import Account, Import, ImportRow, Owner, Softphone, User
@@ -164,7 +164,7 @@ def _checked(account, kind, digest, name, by, now, examine, is_file=True) -> Imp
     if found and found.state != State.CHECKED:
         return found
     examined = examine()
-    fresh = {"name": _name(name), "asked_by": by, "created_at": now, "is_file": is_file}
+    fresh = {"name": _name(name) or _pasted(examined.rows), "asked_by": by, "created_at": now, "is_file": is_file}
     try:
         with transaction.atomic():
             # Whoever comes second at the same moment waits here for the first.
@@ -184,7 +184,20 @@ def _checked(account, kind, digest, name, by, now, examine, is_file=True) -> Imp
 
 def _name(name: str) -> str:
     plain = "".join(letter for letter in name.replace("\\", "/").rpartition("/")[2] if letter.isprintable()).strip()
-    return plain[:200] or _("Pasted rows")
+    return plain[:200]
+
+
+def _pasted(rows: list[Checked]) -> str:
+    """How a file without a name is called: after its first row."""
+    if not rows:
+        return _("Pasted rows")
+    first, more = shortened(rows[0].value("name")) or "–", len(rows) - 1
+    if not more:
+        return _("Pasted: %(first)s") % {"first": first}
+    return ngettext("Pasted: %(first)s and %(count)d more", "Pasted: %(first)s and %(count)d more", more) % {
+        "first": first,
+        "count": more,
+    }
 
 
 def _row_of(owner: Owner, line: int) -> Row:

@@ -42,7 +42,10 @@ class TestTheForm:
 
     def test_pasted_rows_are_checked_like_a_file(self, admin):
         response = admin.post(BULK, {"text": "name\textension\nLobby\t0042\n"}, follow=True)
-        assert "Pasted rows" in words(soup(response).h1)
+        assert words(soup(response).h1) == "Pasted: Lobby"
+        response = admin.post(BULK, {"text": "name\nHall\nDoor\nGate\n"}, follow=True)
+        assert words(soup(response).h1) == "Pasted: Hall and 2 more"
+        response = admin.post(BULK, {"text": "name\textension\nLobby\t0042\n"}, follow=True)
         assert shown(response) == [
             "Line 2 Lobby – 0042 Will be created Nobody owns it: it can call, but nobody can call it "
             "until a call flow points to it."

@@ -62,6 +62,9 @@ class TestTheQuestion:
         batch = act(kind, 11, connected=4)
         question = soup(admin.get(page_of(batch))).select_one(".start")
         assert "4 of them are connected now and will be cut off." in words(question)
+        assert "not known" not in words(question)
+        Softphone.objects.filter(registered=False).update(seen_at=None)
+        assert "Of 7 it is not known. Seen at" in words(soup(admin.get(page_of(batch))).select_one(".start"))
         assert words(question.select_one("button.danger")).startswith(f"{button} 11 ")
         for typed in ("", "10", "eleven"):
             response = admin.post(f"{page_of(batch)}start/", {"typed": typed})
@@ -234,6 +237,19 @@ class TestTheLists:
         older = soup(admin.get(BULK + page.select_one("a[rel=next]")["href"]))
         names = [words(row.strong) for part in (page, older) for row in part.select(".hits.latest li")]
         assert names == [f"{number}.csv" for number in reversed(range(23))]
+
+    def test_the_overview_never_forgets_what_was_started_and_names_no_check_that_can_not_be(self, admin, upload, started):
+        going, paused = started(2), started(3)
+        admin.post(f"{page_of(paused)}pause/")
+        for number in range(11):
+            upload(f"name\nDoor {number}\n", f"{number}.csv")
+        upload("name,owner_email\nGate,nobody@x.example\n", "wrong.csv")
+        upload("nonsense\nGate\n", "broken.csv")
+        page = soup(admin.get("/acme/"))
+        waits = [words(row) for row in page.select(".waits li") if ".csv" in words(row)]
+        assert "Paused" in waits[0]
+        assert [row.split()[0] for row in waits[1:]] == [f"{number}.csv" for number in range(10, 0, -1)]
+        assert page.select_one(f".under a[href='{page_of(going)}']")
 
     def test_the_overview_says_what_waits_for_an_admin_and_what_goes_by_itself(self, admin, helpdesk, started, upload):
         batch = started(3)
