@@ -23,13 +23,15 @@ Check (each returns an Import in state CHECKED; nothing is written at Audian or 
         A SEND_LINKS to the people of what `batch` made, with `parent=batch`; who was mailed before is `exists`.
 
 Then:
-    summary(batch) -> Summary: what the preview says: counts, calls, seconds, connected, has_to_type, can_start, why_not
+    summary(batch, *, now) -> Summary: what the preview says: counts, calls, seconds, cut_off (who is connected), has_to_type,
+        can_start, why_not
     start(*, batch, by, now, skip_errors=False, skip_owned=False, typed: int | None = None, ip=None) -> Import
         Raises NotPossible (a sentence): errors and not skip_errors; nothing to do; the number not typed
         (`summary.has_to_type`); or ChangedMeanwhile, a NotPossible: the check comes out differently by now, and the rows
         already say so: show them again. Pressed twice, started once.
-        Not in a transaction. The press writes the first rows, a worker the rest, also if this process ends: meanwhile an
-        import is STARTING, and its progress "running".
+        Where the number is typed, and for an undo, the lights are looked at again (10 s at most), and clearly more connected
+        phones than before are such a change. Not in a transaction. The press writes the first rows, a worker the rest, also
+        if this process ends: meanwhile an import is STARTING, and its progress "running".
     pause(*, batch, by, now, ip=None), resume(...), cancel(...) -> Import
         cancel ends the rest: what is unsent. Nothing of it goes from the press on, and rows and progress say "cancelled";
         until a worker has ended each row the import is CANCELLING. What is on its way still arrives, and is reported.

@@ -1,11 +1,13 @@
 """What is about to happen, in numbers that are true: how many, how long at the pace that Audian allows, who is cut off."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Count, Max, Q
 from django.utils.translation import gettext as _
 
-from softphones import mail
+from softphones import lights, mail
 from softphones.models import Change, Import, ImportRow, Message
 from softphones.pacing import Urgency
 
@@ -19,10 +21,20 @@ CALL_SECONDS = 0.3  # that a call takes, about
 
 
 @dataclass(frozen=True, slots=True)
+class Connected:
+    """How many phones are connected now, and of how many nobody knows, since they could be and were not seen within a
+    minute. `seen_at`: when one of them was seen last; None if none ever was."""
+
+    count: int
+    unknown: int
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What the preview says. `will` counts the rows with something to do, `without_owned` those that are left with
-    `skip_owned`. `calls` and `seconds` are for all of them, behind what waits already. `connected`: how many phones are
-    connected now, as far as is known, that this cuts off. `has_to_type`: start wants `typed` to be `will`. `may_cost`:
+    `skip_owned`. `calls` and `seconds` are for all of them, behind what waits already. `cut_off`: who is connected of
+    those that it cuts off; None where it cuts nobody off. `has_to_type`: start wants `typed` to be `will`. `may_cost`:
     Audian may charge for them. `why_not`: why it can't be started at all, "" if it can (perhaps without its errors)."""
 
     will: int
@@ -31,7 +43,7 @@ class Summary:
     errors: int
     calls: int
     seconds: int
-    connected: int
+    cut_off: Connected | None
     has_to_type: bool
     may_cost: bool
     why_not: str
@@ -41,7 +53,7 @@ class Summary:
         return not self.why_not
 
 
-def summary(batch: Import) -> Summary:
+def summary(batch: Import, *, now: datetime) -> Summary:
     calls = CALLS[batch.kind] * batch.will
     cuts_off = batch.kind in CUTS_OFF
     return Summary(
@@ -51,11 +63,23 @@ def summary(batch: Import) -> Summary:
         errors=batch.errors,
         calls=calls,
         seconds=_seconds(batch, calls),
-        connected=batch.rows.filter(verdict__in=ImportRow.WILL, softphone__registered=True).count() if cuts_off else 0,
+        cut_off=connected(batch, now=now) if cuts_off else None,
         has_to_type=cuts_off and batch.will > TYPED_ABOVE,
         may_cost=batch.kind in (Kind.CREATE, Kind.ENABLE),
         why_not=_why_not(batch),
     )
+
+
+def connected(batch: Import, *, now: datetime) -> Connected:
+    """Who is connected of those that it is about, as of now."""
+    lately = Q(softphone__registered__isnull=False, softphone__seen_at__gte=now - lights.UNKNOWN_AFTER)
+    seen = batch.rows.filter(verdict__in=ImportRow.WILL, softphone__isnull=False).aggregate(
+        all=Count("pk"),
+        known=Count("pk", filter=lately | Q(softphone__enabled=False) | Q(softphone__audian_id=None)),
+        connected=Count("pk", filter=lately & Q(softphone__registered=True)),
+        at=Max("softphone__seen_at"),
+    )
+    return Connected(seen["connected"], seen["all"] - seen["known"], seen["at"])
 
 
 def seconds_for(calls: int, ahead: int = 0) -> int:

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from softphones import audit, lights
 from softphones.imports import undoing
 from softphones.imports.checking import Checked
-from softphones.imports.estimate import Summary, summary
+from softphones.imports.estimate import Summary, connected, summary
 from softphones.imports.settling import begin, unwritten
 from softphones.imports.storing import count, judge, recheck, rejudge
 from softphones.models import Account, Import, ImportRow, Softphone, User
@@ -58,7 +58,7 @@ def start(
         checked = recheck(batch, rows, by)
         changed = _keep_what_somebody_has(batch, now) if undoing.undoes(batch) else _take_over(batch, rows, checked)
         if not changed:
-            _refuse_unless_ready(batch, summary(batch), skip_errors, skip_owned, typed)
+            _refuse_unless_ready(batch, summary(batch, now=now), skip_errors, skip_owned, typed)
             batch.asked_by, batch.skip_errors, batch.skip_owned = by, skip_errors, skip_owned
             batch.state = State.STARTING if batch.kind == Kind.CREATE else State.STARTED
             batch.started_at, batch.ip = now, ip
@@ -135,10 +135,22 @@ def _take_over(batch: Import, rows: list[ImportRow], checked: list[Checked]) -> 
 
 
 def _look(batch: Import, now: datetime) -> None:
-    """See again who is connected, where that decides: minutes may have passed since the check."""
-    if batch.state == State.CHECKED and undoing.undoes(batch):
-        phones = Softphone.objects.filter(pk__in=batch.rows.filter(verdict=Verdict.WILL_DO).values("softphone"))
-        lights.survey(account=batch.account, softphones=list(phones.defer("password")), now=now)
+    """See again who is connected, where that decides: minutes may have passed since the check.
+
+    Raises ChangedMeanwhile if clearly more would be cut off than the portal knew of.
+    """
+    undoes = undoing.undoes(batch)
+    if batch.state != State.CHECKED or not (undoes or summary(batch, now=now).has_to_type):
+        return
+    affected = batch.rows.filter(verdict=Verdict.WILL_DO, softphone__isnull=False)
+    before = affected.filter(softphone__registered=True).count()
+    phones = Softphone.objects.filter(pk__in=affected.values("softphone")).defer("password")
+    lights.survey(account=batch.account, softphones=list(phones), now=now)
+    count = connected(batch, now=now).count
+    # Of hundreds, a few come and go at any moment: that is no news.
+    if count > before * 1.1 and not undoes:
+        text = _("By now %(count)d of them are connected, more than before. Look at it again, then start.")
+        raise ChangedMeanwhile(text % {"count": count})
 
 
 def _keep_what_somebody_has(batch: Import, now: datetime) -> bool:

@@ -163,7 +163,7 @@ def context(batch: Import, query: QueryDict, *, now: datetime, form: StartForm |
         "waits_here": progress.state == "stopped",
         "query": urlencode(asked),
     }
-    shown |= _question(batch, form) if is_checked else _after(batch, progress, moves=moves)
+    shown |= _question(batch, form, now) if is_checked else _after(batch, progress, moves=moves)
     return shown | _rows(batch, asked, is_asked=not moves)
 
 
@@ -187,8 +187,8 @@ def _no_worker(batch: Import, progress: imports.Progress, now: datetime) -> str:
     return str(vitals.NO_WORKER) if vitals.is_silent() else ""
 
 
-def _question(batch: Import, form: StartForm | None) -> dict:
-    said = imports.summary(batch)
+def _question(batch: Import, form: StartForm | None, now: datetime) -> dict:
+    said = imports.summary(batch, now=now)
     return {
         "said": said,
         "lasts": lasts(said.seconds),

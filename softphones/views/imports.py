@@ -71,7 +71,7 @@ def batch(request, slug, pk):
 def start(request, slug, pk):
     found = _batch(request, slug, pk)
     now = timezone.now()
-    form = StartForm(request.POST, batch=found, said=imports.summary(found))
+    form = StartForm(request.POST, batch=found, said=imports.summary(found, now=now))
     if found.state == Import.State.CHECKED and form.is_valid():
         try:
             imports.start(batch=found, by=request.user, ip=audit.client_ip(request), now=now, **form.cleaned_data)

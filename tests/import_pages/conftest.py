@@ -69,8 +69,11 @@ def act(account, admin) -> Callable[..., Import]:
 
     def act(kind: str, count: int, *, connected: int = 0, ownerless: int = 0) -> Import:
         owners = [make_owner(account, f"{kind}{number}@acme.example") for number in range(count)] + [None] * ownerless
-        phones = [make_softphone(account, owner, registered=place < connected) for place, owner in enumerate(owners)]
-        return imports.act_on(account=account, softphones=phones, kind=kind, by=admin.user, now=timezone.now())
+        now = timezone.now()
+        phones = [
+            make_softphone(account, owner, registered=place < connected, seen_at=now) for place, owner in enumerate(owners)
+        ]
+        return imports.act_on(account=account, softphones=phones, kind=kind, by=admin.user, now=now)
 
     return act
 

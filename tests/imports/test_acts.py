@@ -50,7 +50,7 @@ def test_new_passwords_for_a_selection(act, phones, start, send, sandbox):
 def test_more_than_ten_want_the_number_typed(account, act, start, sandbox):
     phones = [make_softphone(account) for _number in range(11)]
     batch = act(Kind.DELETE, phones)
-    assert imports.summary(batch).has_to_type
+    assert imports.summary(batch, now=timezone.now()).has_to_type
     with pytest.raises(imports.NotPossible, match="11"):
         start(batch)
     with pytest.raises(imports.NotPossible, match="11"):
@@ -59,10 +59,27 @@ def test_more_than_ten_want_the_number_typed(account, act, start, sandbox):
     assert Change.objects.filter(kind="delete").count() == 11
 
 
-def test_the_preview_counts_who_is_connected(act, phones, sandbox):
+def test_the_preview_counts_who_is_connected_and_of_whom_nobody_knows(act, phones, sandbox, account):
     sandbox.register(phones[0].audian_id)
-    assert imports.summary(act(Kind.RESET, phones)).connected == 1
-    assert imports.summary(act(Kind.ENABLE, phones)).connected == 0
+    now = timezone.now()
+    batch = act(Kind.RESET, [*phones, make_softphone(account)])
+    off = imports.summary(batch, now=now).cut_off
+    assert (off.count, off.unknown, off.seen_at >= now) == (1, 1, True)
+    old = imports.summary(batch, now=now + timedelta(minutes=2)).cut_off
+    assert (old.count, old.unknown, old.seen_at) == (0, 4, off.seen_at)
+    assert imports.summary(act(Kind.ENABLE, phones), now=now).cut_off is None
+
+
+def test_many_are_not_cut_off_when_more_are_connected_than_the_preview_knew(act, plant, start, sandbox):
+    phones = [plant(f"Phone {number}", f"user_{number}") for number in range(11)]
+    batch = act(Kind.DISABLE, phones)
+    sandbox.register(phones[0].audian_id)
+    with pytest.raises(imports.ChangedMeanwhile, match="1 of them"):
+        start(batch, typed=11)
+    assert not Change.objects.exists()
+    assert imports.summary(batch, now=timezone.now()).cut_off.count == 1
+    start(batch, typed=11)
+    assert Change.objects.count() == 11
 
 
 def test_a_softphone_of_another_account_is_never_touched(act, phones):
