@@ -39,9 +39,9 @@ MOST_RESTARTS = 30
 
 def missing() -> str | None:
     """The sentence that says what this machine lacks to run the file; None if it has all of it."""
-    absent = [program for program in ("caddy", "wget") if shutil.which(program) is None]
+    absent = [program for program in ("caddy", "wget", "openssl") if shutil.which(program) is None]
     if absent:
-        return f"The reverse proxy is missing. Install it with: apt-get install {' '.join(absent)}"
+        return f"What the reverse proxy is tested with is missing. Install it with: apt-get install {' '.join(absent)}"
     try:
         pairs.redis_binary()
         with tempfile.TemporaryDirectory() as folder:

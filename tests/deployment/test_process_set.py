@@ -274,6 +274,24 @@ def test_with_https_the_proxy_has_a_certificate_and_sends_everybody_there(runnin
             assert sent.status_code == status
 
 
+def test_the_proxy_takes_a_certificate_of_the_operators_own_as_the_page_says(running, start_proxy, tmp_path):
+    page = (ROOT / "docs" / "operating.md").read_text()
+    (line,) = re.findall(r"echo '(tls .*)' > config/proxy/tls.caddy", page)
+    own = tmp_path / "own"
+    own.mkdir()
+    root = certificate(own / "portal.crt", own / "portal.key")
+    (own / "tls.caddy").write_text(line.replace("/etc/portal-proxy", str(own)) + "\n")
+    secure, plain = steady_port(), steady_port()
+    url = f"https://localhost:{secure}"
+    changes = {str(running.folder / "config" / "proxy"): str(own)}
+    proxy = start_proxy(changes=changes, PUBLIC_URL=url, HTTPS_PORT=secure, HTTP_PORT=plain)
+    running.wait(lambda: got(f"{url}/healthz", verify=str(root)) is not None or not proxy.alive())
+    assert got(f"{url}/healthz", verify=str(root)).json() == {"status": "ok"}
+    sent_on = requests.get(f"http://localhost:{plain}/sign-in/?next=/", allow_redirects=False, timeout=20)
+    assert (sent_on.status_code, sent_on.headers["Location"]) == (308, f"{url}/sign-in/?next=/")
+    assert requests.get(f"http://127.0.0.1:{plain}/", timeout=20).status_code == 421
+
+
 @pytest.mark.parametrize(("proxies", "status"), [("0", 301), ("1", 200)])
 def test_what_proxies_say_is_believed_only_if_there_are_any(running, tmp_path, proxies, status):
     """A visitor that claims to have come by TLS is sent there all the same, where nobody stands in front."""
@@ -354,6 +372,14 @@ def got(url: str, verify: bool | str = True) -> requests.Response | None:
         return requests.get(url, verify=verify, timeout=20)
     except requests.ConnectionError:
         return None
+
+
+def certificate(path: Path, key: Path) -> Path:
+    """Write a certificate for localhost that nobody but itself stands for, and its key. Returns what to verify it with."""
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    made = [*command.split(), "-keyout", str(key), "-out", str(path)]
+    subprocess.run(made, check=True, capture_output=True, timeout=60)
+    return path
 
 
 class From(requests.adapters.HTTPAdapter):
