@@ -84,6 +84,15 @@ def reserve(bucket: str, *, cost: int, urgency: Urgency) -> float | None:
     return None
 
 
+def level(bucket: str) -> float:
+    """How many tokens are in a bucket now; fewer than none where some are reserved ahead. Takes nothing."""
+    size, rate = settings.API_BUCKET_SIZE, settings.API_TOKENS_PER_SECOND
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_left_sql()} FROM softphones_bucket WHERE name = %s", [size, rate, bucket])  # noqa: S608
+        row = cursor.fetchone()
+    return float(row[0] if row else size)
+
+
 def heard(bucket: str, remaining: float) -> None:
     """Believe the API when it says that less is left than we thought. It never raises our count."""
     size, rate = settings.API_BUCKET_SIZE, settings.API_TOKENS_PER_SECOND

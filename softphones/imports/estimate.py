@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Min, Q
 from django.utils.translation import gettext as _
 
-from softphones import lights, mail
-from softphones.models import Change, Import, ImportRow, Message
+from softphones import changes, lights, mail, pacing
+from softphones.changes.queue import stopped
+from softphones.models import Account, Change, Import, ImportRow, Message
 from softphones.pacing import Urgency
 
 Kind = Import.Kind
@@ -35,7 +36,8 @@ class Summary:
     """What the preview says. `will` counts the rows with something to do, `without_owned` those that are left with
     `skip_owned`. `calls` and `seconds` are for all of them, behind what waits already. `cut_off`: who is connected of
     those that it cuts off; None where it cuts nobody off. `has_to_type`: start wants `typed` to be `will`. `may_cost`:
-    Audian may charge for them. `why_not`: why it can't be started at all, "" if it can (perhaps without its errors)."""
+    Audian may charge for them. `why_not`: why it can't be started at all, "" if it can (perhaps without its errors).
+    `waits_because`: the trouble of the account for which it has to wait before it goes, "" if there is none."""
 
     will: int
     without_owned: int
@@ -47,6 +49,7 @@ class Summary:
     has_to_type: bool
     may_cost: bool
     why_not: str
+    waits_because: str = ""
 
     @property
     def can_start(self) -> bool:
@@ -67,6 +70,7 @@ def summary(batch: Import, *, now: datetime) -> Summary:
         has_to_type=cuts_off and batch.will > TYPED_ABOVE,
         may_cost=batch.kind in (Kind.CREATE, Kind.ENABLE),
         why_not=_why_not(batch),
+        waits_because=_trouble(batch),
     )
 
 
@@ -82,11 +86,15 @@ def connected(batch: Import, *, now: datetime) -> Connected:
     return Connected(seen["connected"], seen["all"] - seen["known"], seen["at"])
 
 
-def seconds_for(calls: int, ahead: int = 0) -> int:
-    """How long so many calls take from a full bucket, when `ahead` others go first."""
-    rate, burst = settings.API_TOKENS_PER_SECOND, settings.API_BUCKET_SIZE * (1 - Urgency.BULK.leaves)
-    paced = max(0.0, calls + ahead - burst) / rate if _is_paced() else 0.0
-    side_by_side = CALL_SECONDS * (calls + ahead) / settings.DRAIN_BULK_WIDTH
+def seconds_for(batch: Import, calls: int) -> int:
+    """How long so many calls of this batch take: behind what goes before it, with what the account's bucket holds now."""
+    calls += calls_ahead(batch)
+    side_by_side = CALL_SECONDS * calls / settings.DRAIN_BULK_WIDTH
+    paced = 0.0
+    if _is_paced():
+        left_to_others = settings.API_BUCKET_SIZE * Urgency.BULK.leaves
+        at_once = pacing.level(pacing.of_account(batch.account_id)) - left_to_others
+        paced = max(0.0, calls - at_once) / settings.API_TOKENS_PER_SECOND if calls else 0.0
     return round(max(paced, side_by_side) + 0.5)
 
 
@@ -101,9 +109,21 @@ def seconds_to_mail(mails: int) -> int:
 
 
 def calls_ahead(batch: Import) -> int:
-    """Roughly the calls that others have waiting in the outbox."""
-    waiting = Change.objects.filter(account=batch.account_id, state=Change.State.QUEUED, folded_into=None)
-    return waiting.exclude(batch=batch.batch).count()
+    """Roughly the calls that others have in the outbox and that go before this batch: not those that wait for somebody's
+    decision."""
+    queued = Change.objects.filter(account=batch.account_id, state=Change.State.QUEUED, folded_into=None)
+    own = queued.filter(batch=batch.batch).aggregate(first=Min("pk"))["first"]
+    others = queued.exclude(batch__in=[batch.batch, *_waits_for_decision(batch.account)])
+    if own:
+        others = others.filter(Q(urgent=True) | Q(pk__lt=own))
+    found = others.order_by().values_list("kind").annotate(Count("pk"))
+    return sum((1 if kind in (Change.Kind.CREATE, Change.Kind.DELETE) else 2) * count for kind, count in found)
+
+
+def _waits_for_decision(account: Account) -> list[str]:
+    """The batches of which nothing goes until somebody lets it."""
+    held = Change.objects.filter(account=account, state=Change.State.HELD).exclude(batch="")
+    return [*held.values_list("batch", flat=True).distinct(), *stopped(account, Import.State.PAUSED, Import.State.CANCELLING)]
 
 
 def _is_paced() -> bool:
@@ -113,7 +133,12 @@ def _is_paced() -> bool:
 def _seconds(batch: Import, calls: int) -> int:
     if batch.kind == Kind.SEND_LINKS:
         return seconds_to_mail(batch.will)
-    return seconds_for(calls, calls_ahead(batch))
+    return seconds_for(batch, calls)
+
+
+def _trouble(batch: Import) -> str:
+    found = changes.paused(batch.account) if CALLS[batch.kind] else None
+    return found.reason if found else ""
 
 
 def _why_not(batch: Import) -> str:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from softphones import changes, charges, paging, spreadsheets
 from softphones.imports.checking import Checked
 from softphones.imports.columns import NAMES, NO_VALUE, PASSWORD, RESULT, SURPLUS
-from softphones.imports.estimate import CALLS, calls_ahead, seconds_for, seconds_sustained, seconds_to_mail
+from softphones.imports.estimate import CALLS, seconds_for, seconds_sustained, seconds_to_mail
 from softphones.imports.statuses import counts, sentence, with_status
 from softphones.imports.storing import Examined
 from softphones.models import Import, ImportRow
@@ -19,6 +20,7 @@ from softphones.models import Import, ImportRow
 Kind, State = Import.Kind, Import.State
 
 RATE_OVER = timedelta(seconds=30)
+STALLED_AFTER = timedelta(seconds=10)
 #: What the result file calls a status: six words that other tools rely on.
 _IN_FILE = {"will_do": "will_create", "waiting": "will_create", "skipped": "exists", "cancelled": "failed"}
 _LEFT_OUT = lazy("sip_password is left out of this file: write it in again, or a strong one is made.")
@@ -66,7 +68,7 @@ def progress(*, batch: Import, now: datetime) -> Progress:
     offer = _offer(batch) if waiting else None
     trouble = changes.paused(batch.account) if waiting and batch.kind != Kind.SEND_LINKS else None
     state = _state(batch, waiting, offer is not None, trouble is not None)
-    rate = _rate(batch, now)
+    rate, over = _rate(batch, now)
     return Progress(
         state=state,
         sentence=_sentence(_said(batch, state, waiting), counted, trouble.reason if trouble else ""),
@@ -79,7 +81,7 @@ def progress(*, batch: Import, now: datetime) -> Progress:
         errors=counted["error"],
         skipped=counted["skipped"],
         per_second=rate,
-        seconds_left=_seconds_left(batch, waiting, rate, now) if state == "running" else None,
+        seconds_left=_seconds_left(batch, waiting, rate, over) if state == "running" else None,
         paused_because=trouble.reason if trouble else "",
         offer=offer,
         failures=_failures(batch) if counted["failed"] else [],
@@ -217,20 +219,31 @@ def _sentence(state: str, counted: dict[str, int], reason: str) -> str:
     return text % numbers
 
 
-def _rate(batch: Import, now: datetime) -> float:
-    """Rows that came to their end each second, lately."""
+def _rate(batch: Import, now: datetime) -> tuple[float, timedelta]:
+    """Rows that came to their end each second, lately, and over how long that was.
+
+    Counted back to the last time when nothing went: a pause, or a worker that was killed, says nothing of the pace.
+    """
     if batch.started_at is None:
-        return 0.0
-    since = max(batch.started_at, now - RATE_OVER)
-    ended = Q(change__finished_at__gte=since) | Q(message__sent_at__gte=since)
-    return batch.rows.filter(ended).count() / max((now - since).total_seconds(), 1.0)
+        return 0.0, timedelta(0)
+    began = max(batch.started_at, now - RATE_OVER)
+    ended = batch.rows.filter(Q(change__finished_at__gte=began) | Q(message__sent_at__gte=began))
+    times = sorted(ended.annotate(at=Coalesce("change__finished_at", "message__sent_at")).values_list("at", flat=True))
+    count, newer = 0, now
+    for at in reversed(times):
+        if newer - at > STALLED_AFTER:
+            began = newer
+            break
+        count, newer = count + 1, at
+    over = now - began
+    return count / max(over.total_seconds(), 1.0), over
 
 
-def _seconds_left(batch: Import, waiting: int, rate: float, now: datetime) -> int:
+def _seconds_left(batch: Import, waiting: int, rate: float, over: timedelta) -> int:
     if batch.kind == Kind.SEND_LINKS:
         return seconds_to_mail(waiting)
     calls = CALLS[batch.kind] * waiting
-    if rate and batch.started_at and now - batch.started_at > RATE_OVER / 3:
+    if rate and over > RATE_OVER / 3:
         # What a full bucket gave at first does not come again.
         return max(round(waiting / rate + 0.5), seconds_sustained(calls))
-    return seconds_for(calls, calls_ahead(batch))
+    return seconds_for(batch, calls)
