@@ -26,5 +26,5 @@ class RefuseHuge(FileUploadHandler):
 def bad_request(request, exception):
     """The page for requests that can't be answered; one that is too large is told so."""
     if isinstance(exception, RequestDataTooBig):
-        return HttpResponse(render_to_string("413.html"), status=413)
+        return HttpResponse(render_to_string("413.html", {"back": request.path}), status=413)
     return defaults.bad_request(request, exception)

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import groupby
 
 from softphones.audian.documents import ChargeLine, charge_lines
@@ -17,6 +18,16 @@ class Offer:
     change: Change
     lines: tuple[ChargeLine, ...]
     together: int
+
+    @property
+    def total(self) -> Decimal:
+        """What all wishes together come to at most each time that Audian bills, at this price."""
+        return self.together * sum((line.quantity * line.rate for line in self.lines), Decimal())
+
+    @property
+    def total_once(self) -> Decimal:
+        """Likewise, once for setting them up."""
+        return self.together * sum((line.quantity * line.activation for line in self.lines), Decimal())
 
     @property
     def mark(self) -> str:

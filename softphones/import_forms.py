@@ -32,7 +32,7 @@ class UploadForm(forms.Form):
         strip=False,
         widget=PastedRows(attrs={"rows": 6, "spellcheck": "false", "autocomplete": "off", "wrap": "off"}),
     )
-    instead_of = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    instead_of = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -47,6 +47,8 @@ class UploadForm(forms.Form):
 
     def clean(self) -> dict:
         file, text = self.cleaned_data.get("file"), self.cleaned_data.get("text", "")
+        if self.errors.pop("instead_of", None):
+            self.add_error(None, _("The page that this came from is not known. Choose the file again."))
         if file is not None and text.strip():
             self.add_error("text", _("There are both a file and pasted rows. Give one of the two."))
         elif file is None and not text.strip() and not self.errors:

@@ -240,7 +240,9 @@
     form.querySelector("[data-elsewhere]").value = elsewhere.join(",");
     const count = form.querySelector("[data-chosen]");
     const found = form.querySelector("[data-found]")?.dataset.found;
-    const say = all?.checked && !found ? count.dataset.all : elsewhere.length ? count.dataset.more : count.dataset.some;
+    const { some, more, noneHere } = count.dataset;
+    const part = !elsewhere.length ? some : elsewhere.length < keys.size ? more : noneHere;
+    const say = all?.checked ? (found ? some : count.dataset.all) : part;
     count.textContent = say.replace("{count}", all?.checked ? found : keys.size).replace("{elsewhere}", elsewhere.length);
     form.classList.toggle("some", all?.checked || keys.size > 0);
   }

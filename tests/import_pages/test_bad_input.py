@@ -78,12 +78,21 @@ def test_what_is_larger_than_any_form_takes_is_refused_before_it_is_written_to_a
     assert response.status_code == 413
     assert "may have 2 MB" in words(response)
     assert written == []
+    assert soup(response).select_one(f"main a[href='{BULK}']"), "back to where the form is"
 
 
 def test_far_too_many_pasted_rows_are_refused_with_a_sentence(admin):
     response = admin.post(BULK, {"text": "name\n" + "x" * 3 * MEGABYTE})
     assert response.status_code == 413
     assert "may have 2 MB" in words(response)
+
+
+@pytest.mark.parametrize("forged", ["x", "0", "9" * 30])
+def test_a_forged_mark_of_the_check_that_is_replaced_is_answered_with_a_sentence(admin, forged):
+    response = admin.post(BULK, {"text": "name\nLobby\n", "instead_of": forged})
+    assert "The page that this came from is not known. Choose the file again." in words(response)
+    assert not soup(response).select("[name=instead_of]")
+    assert not Import.objects.exists()
 
 
 ROWS = {

@@ -199,6 +199,7 @@ class TestTheProgress:
         page = soup(response)
         assert "Audian asks to accept charges" in words(page.select_one("#live"))
         assert "and 2 more of the same list" in words(page.select_one(".offer"))
+        assert "For all 3: at most 6.00, and 3.00 once." in words(page.select_one(".offer"))
         assert not page.select("#trouble a"), "and nowhere else on the page"
         response = press(admin, response, "Accept the charges")
         assert response.redirect_chain[-1][0] == page_of(batch)
