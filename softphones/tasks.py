@@ -6,7 +6,7 @@ Unknown arguments are ignored, so that a worker of the next version can read mes
 import logging
 
 from celery import shared_task
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_ready
 from django.conf import settings
 from django.utils import timezone
 
@@ -110,3 +110,10 @@ def _forget() -> None:
 def read_environment(**kwargs) -> None:
     """A worker starts with the account that the environment names."""
     at_start()
+
+
+@worker_ready.connect
+def sweep_at_once(**kwargs) -> None:
+    """A worker that took the place of a killed one goes on now, and with what that one held once its leases lapsed."""
+    for seconds in (0, settings.LEASE_SECONDS + 1):
+        sweep.apply_async(countdown=seconds, retry=False)

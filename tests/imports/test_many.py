@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 from celery import current_app
+from celery.signals import worker_ready
 from django.db import connection
 from django.utils import timezone
 
@@ -70,6 +71,13 @@ def test_a_wake_up_that_was_lost_is_made_up_for_by_the_sweep(check, start, woken
     woken.clear()
     tasks.sweep()
     assert woken.count("go_on_with_imports") == 1
+
+
+def test_a_worker_that_starts_sweeps_at_once_and_when_the_leases_of_a_killed_one_lapsed(monkeypatch, settings):
+    sent = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, *args, **more: sent.append((name, more["countdown"])))
+    worker_ready.send(sender=None)
+    assert sent == [("softphones.tasks.sweep", 0), ("softphones.tasks.sweep", settings.LEASE_SECONDS + 1)]
 
 
 def test_a_file_of_which_a_process_died_in_the_middle_is_complete_in_the_end(check, account, tmp_path):
