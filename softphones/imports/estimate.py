@@ -146,6 +146,11 @@ def _why_not(batch: Import) -> str:
         return batch.problems[0]["message"]
     if batch.will:
         return ""
-    if batch.errors:
-        return _("No row is without an error.")
-    return _("There is nothing to do.")
+    if not batch.errors:
+        return _("There is nothing to do.")
+    if not batch.is_file and not batch.exists:
+        return _("None of them is possible. The rows say why.")
+    if not batch.is_file:
+        numbers = {"errors": batch.errors, "exists": batch.exists}
+        return _("Nothing is left to do: %(errors)d not possible, %(exists)d stay as they are. The rows say why.") % numbers
+    return _("Every row has an error or is there already.") if batch.exists else _("Every row has an error.")

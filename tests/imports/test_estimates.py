@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from softphones import changes, clock, imports, pacing
-from softphones.models import Change, Import, Pause
+from softphones.models import Change, Import, Pause, Softphone
 from tests.imports.conftest import again
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,3 +70,18 @@ def test_an_account_in_trouble_is_said_to_wait(check, start, account):
     assert imports.summary(batch, now=now).waits_because == ""
     Pause.objects.create(account=account, since=now, until=now + timedelta(minutes=1), reason="Audian is not there.")
     assert imports.summary(batch, now=now).waits_because == "Audian is not there."
+
+
+def test_why_nothing_can_be_started_is_told_truly(check, account, admin, plant):
+    plant("Lobby", "lobby")
+    broken = "name,enabled\nA,perhaps\n"
+    assert why_not(check(broken)) == "Every row has an error."
+    assert why_not(check(broken + "Lobby,yes\n")) == "Every row has an error or is there already."
+    nobody = imports.act_on(
+        account=account, softphones=Softphone.objects.all(), kind=Import.Kind.SEND_LINKS, by=admin, now=timezone.now()
+    )
+    assert why_not(nobody) == "None of them is possible. The rows say why."
+
+
+def why_not(batch) -> str:
+    return imports.summary(batch, now=timezone.now()).why_not
