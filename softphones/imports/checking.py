@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from unicodedata import category
 
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ Verdict = ImportRow.Verdict
 LONGEST_NAME, LONGEST_CALLER_ID = 128, 35  # characters (audian-api.md section 3)
 WEAK_BELOW = 12
 LONGEST_EMAIL = 254
+MOST_ALIKE = 3  # rows that say the same; of more it is said once, above
 
 _USERNAME = re.compile(r"[A-Za-z0-9_.+-]{2,32}")
 _PASSWORD = re.compile(r"[!-~]{5,32}")
@@ -96,7 +97,19 @@ def _advise_of_all(checked: list[Checked], known: Known) -> list[Problem]:
     if len(lengths) > 1:
         text = _("The extensions have different lengths (%(lengths)s digits). Spreadsheets drop zeros in front: check them.")
         found.append(Problem(1, "extension", text % {"lengths": ", ".join(map(str, sorted(lengths)))}))
+    unowned = [row for row in checked if row.verdict == Verdict.WILL_CREATE and row.owner is None]
+    if len(unowned) > MOST_ALIKE:
+        text = _("%(count)d rows: nobody owns them. They can call, but nobody can call them until a call flow points to them.")
+        found.append(Problem(1, None, text % {"count": len(unowned)}))
+        for row in unowned:
+            row.notices[:] = [
+                each if each.message != _unowned() else replace(each, message=_("Nobody owns it.")) for each in row.notices
+            ]
     return found
+
+
+def _unowned() -> str:
+    return _("Nobody owns it: it can call, but nobody can call it until a call flow points to it.")
 
 
 def _check_values(row: Checked) -> None:
@@ -249,7 +262,7 @@ def _advise(row: Checked, known: Known, in_file: _InFile) -> None:
     """What keeps nobody from starting."""
     owner, number = row.owner, row.value("extension")
     if owner is None:
-        row.notice(None, _("Nobody owns it: it can call, but nobody can call it until a call flow points to it."))
+        row.notice(None, _unowned())
     else:
         _advise_of_owner(row, owner, known, in_file)
     if number:

@@ -162,6 +162,12 @@ def test_notices_keep_nobody_from_starting(check, account, alice):
     assert "different lengths" in told[1, "extension"]
 
 
+def test_what_many_rows_have_in_common_is_said_once_and_marked_at_each(check):
+    told = noticed(check("name\n" + "".join(f"Door {number}\n" for number in range(4))))
+    assert told[0][2].startswith("4 rows: nobody owns them. They can call")
+    assert [(line, message) for line, _column, message in told[1:]] == [(line, "Nobody owns it.") for line in range(2, 6)]
+
+
 def test_the_same_file_in_two_tabs_is_one_import(check, start):
     one, two = check("name\nLobby\n"), check("name\nLobby\n")
     assert one == two
