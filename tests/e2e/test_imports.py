@@ -142,7 +142,9 @@ def test_a_long_one_is_paused_looked_at_and_cancelled_while_the_page_moves(admin
 def test_many_that_are_connected_are_deleted_by_the_number_from_the_keyboard_alone(admin, portal):
     adam = admin("computer", "dark")
     page = adam.page
-    phones = [make_softphone(portal, name=f"Old {number}", registered=number < 4) for number in range(12)]
+    phones = [
+        make_softphone(portal, name=f"Old {number}", registered=number < 4, seen_at=timezone.now()) for number in range(12)
+    ]
     batch = imports.act_on(account=portal, softphones=phones, kind="delete", by=adam.user, now=timezone.now())
     page.goto(f"/acme/imports/{batch.pk}/")
     expect(page.get_by_text("will be cut off")).to_be_visible()
