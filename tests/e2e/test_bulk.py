@@ -31,7 +31,7 @@ def comes_in(visitor, portal, settings):
 @pytest.fixture
 def phones(portal):
     """Sixty of them, which fill a page and more, and those of the seed."""
-    found = [make_softphone(portal, name=f"Zone {number:02}") for number in range(60)]
+    found = [make_softphone(portal, name=f"Zone {number:02}", sip_username=f"zone{number:02}") for number in range(60)]
     search.add(portal, found)
     return found
 

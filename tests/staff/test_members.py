@@ -69,9 +69,7 @@ def test_removed_they_have_no_access(admin, account, bob, signed_in):
     assert browser.get(f"/softphones/{phone.pk}/").status_code == 404
 
 
-def test_removed_they_may_come_in_again_where_audian_lists_them(
-    admin, account, bob, signed_in, mirrored
-):
+def test_removed_they_may_come_in_again_where_audian_lists_them(admin, account, bob, signed_in, mirrored):
     owner = make_owner(account, "bob@acme.example")
     answer = words(remove(admin, bob))
     assert "has no access until they sign in again: Audian lists them. To keep them out, switch them off there." in answer
