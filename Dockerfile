@@ -4,7 +4,8 @@ FROM python:3.13-slim-bookworm AS packages
 WORKDIR /build
 COPY requirements.lock .
 # Wheels alone, and only those whose hashes are in the lock: nothing is compiled, and no installer is left in the image.
-RUN --mount=type=cache,target=/root/.cache/pip \
+ENV PIP_CACHE_DIR=/var/cache/pip
+RUN --mount=type=cache,target=/var/cache/pip \
     python -m venv --without-pip /opt/portal \
     && pip --disable-pip-version-check --python /opt/portal/bin/python \
         install --require-hashes --only-binary :all: --requirement requirements.lock

@@ -29,7 +29,8 @@ class KeysField(forms.Field):
 class ChoiceOfRows(forms.Form):
     """`pick`: the ticked ones. `all`: instead, everything that the list finds, whose query `here` is.
 
-    Valid, `chosen` are the rows: at least one, at most MOST.
+    Valid, `chosen` are the rows: at least one, at most MOST. Each kind of list says what can be ticked (`rows`) and what it
+    finds (`found`, which raises ValidationError where nobody can see how much that is).
     """
 
     pick = KeysField(required=False)
@@ -61,14 +62,6 @@ class ChoiceOfRows(forms.Form):
         if len(chosen) > MOST:
             raise forms.ValidationError(_("At most 5,000 go at once. Narrow the list down."))
         return self.cleaned_data | {"chosen": chosen}
-
-    def rows(self) -> QuerySet:
-        """Everything that can be ticked."""
-        raise NotImplementedError
-
-    def found(self) -> QuerySet:
-        """What the list finds. Raises ValidationError where nobody can see how much that is."""
-        raise NotImplementedError
 
 
 class ActOnSoftphones(ChoiceOfRows):
