@@ -143,6 +143,7 @@ class Visitor:
 
     def is_accessible(self) -> None:
         """No finding of axe on the page as it is, WCAG 2.2 AA and its good practice."""
+        self.page.wait_for_load_state()  # a click returns once the next page has begun, before it has an element
         found = Axe().run(self.page, options=AXE).response["violations"]
         told = [f"{each['id']}: {node['html'][:200]} {node['failureSummary']}" for each in found for node in each["nodes"]]
         assert not told, "\n".join(told)
