@@ -18,12 +18,11 @@ class NotAllowed(Exception):
 
 
 def members(account: Account, *, text: str = "", role: str = "") -> QuerySet[Membership]:
-    """The account's members, each with `has_left` and the `address` to order them by.
+    """The account's members, each with the `address` to order them by.
 
     Staff alone unless `text`, the beginning of a name or an address, or `role` asks for others.
     """
-    found = Membership.objects.knowing_who_left().filter(account=account)
-    found = found.select_related("user").annotate(address=F("user__email"))
+    found = Membership.objects.filter(account=account).select_related("user").annotate(address=F("user__email"))
     if role:
         found = found.filter(role=role)
     elif not text:

@@ -84,9 +84,9 @@ def _of_user(person: User, known: type[_Asked] | _Known) -> str:
 
 def admins(account: Account) -> list[User]:
     """The admins of the account who have not left and can be mailed."""
-    roles = Membership.objects.knowing_who_left().filter(account=account, role=Membership.Role.ADMIN, has_left=False)
-    found = User.objects.filter(pk__in=roles.values("user"), is_active=True)
-    return [admin for admin in found.order_by("id") if people.own_address(admin)]
+    roles = Membership.objects.filter(account=account, role=Membership.Role.ADMIN, user__is_active=True).select_related("user")
+    found = [each.user for each in Membership.knowing_who_left(roles.order_by("user")) if not each.has_left]
+    return [admin for admin in found if people.own_address(admin)]
 
 
 def _refuse_phone(softphone: Softphone, person: User | Owner | None) -> None:

@@ -21,12 +21,14 @@ def listed(request, slug):
     form = MembersForm(request.GET)
     found = members.members(account, **form.asked())
     marks = {name: request.GET.get(name, "") for name in ("after", "before")}
+    page = paging.page_by("address", found, **marks)
+    Membership.knowing_who_left(page.rows)
     context = {
         "account": account,
         "here": slug,
         "part": "members",
         "form": form,
-        "page": paging.page_by("address", found, **marks),
+        "page": page,
         "query": urlencode(form.asked()),
     }
     return render(request, "staff/members.html#list" if request.htmx else "staff/members.html", context)

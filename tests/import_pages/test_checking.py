@@ -218,7 +218,7 @@ def test_a_page_costs_the_same_for_few_rows_and_for_many(admin, upload, account,
     few, many = upload(file(1)), upload(file(120))
     admin.get(page_of(few))
     for batch in (few, many):
-        with django_assert_max_num_queries(22):
+        with django_assert_max_num_queries(24):
             admin.get(page_of(batch))
         with django_assert_max_num_queries(15):
             admin.get(BULK)

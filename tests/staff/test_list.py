@@ -11,7 +11,7 @@ from tests.factories import make_owner, make_softphone
 from tests.pages.conftest import HTMX, PASSWORD, soup, words
 from tests.staffing import staff_browser
 
-QUERIES = 10
+QUERIES = 12
 
 
 def names(response) -> list[str]:

@@ -75,7 +75,8 @@ def _grant(address, account, role, before):
 
 
 def _refuse_who_left(membership):
-    if Membership.objects.knowing_who_left().get(pk=membership.pk).has_left:
+    [membership] = Membership.knowing_who_left([membership])
+    if membership.has_left:
         raise CommandFailed(
             f"{membership.user.email} is switched off or gone at Audian in {membership.account.slug}, so the role opens "
             "nothing. Switch them on there, or give the role to another address."
