@@ -38,7 +38,6 @@ def change_role(*, membership: Membership, role: str, by: User, ip: str | None, 
         before = _locked(membership, by)
         if before.role == role:
             return False
-        _keep_an_admin(before, role)
         if before.role in STAFF:
             _record("role:revoked", before, before.role, by, ip, now)
         if role in STAFF:
@@ -54,14 +53,16 @@ def remove(*, membership: Membership, by: User, ip: str | None, now: datetime) -
     """
     with transaction.atomic():
         before = _locked(membership, by)
-        _keep_an_admin(before, "")
         _record("role:revoked", before, before.role, by, ip, now)
         before.delete()
     return membership.account_id in people.comes_in_again(membership.user)
 
 
 def _locked(membership: Membership, by: User) -> Membership:
-    """The membership as it is now. All admins of the account are locked with it, so that two can't demote each other."""
+    """The membership as it is now, which another admin may change. So the last admin stays: nobody is left to do it.
+
+    All admins of the account are locked with it, so that two can't demote each other.
+    """
     account = membership.account
     locked = Membership.objects.select_for_update(of=("self",)).filter(
         Q(pk=membership.pk) | Q(role=Role.ADMIN), account=account
@@ -74,12 +75,6 @@ def _locked(membership: Membership, by: User) -> Membership:
     if not any(each.user_id == by.pk and each.role == Role.ADMIN for each in rows.values()):
         raise NotAllowed(_("You are no longer an admin."))
     return rows[membership.pk]
-
-
-def _keep_an_admin(before: Membership, role: str) -> None:
-    others = Membership.objects.filter(account=before.account_id, role=Role.ADMIN).exclude(pk=before.pk)
-    if before.role == Role.ADMIN and role != Role.ADMIN and not others.exists():
-        raise NotAllowed(_("This is the last admin. Make somebody else admin first."))
 
 
 def _record(act: str, membership: Membership, role: str, by: User, ip: str | None, now: datetime) -> None:

@@ -1,9 +1,13 @@
 """Who has which role, and who may change it."""
 
+import threading
+from functools import partial
+
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
-from softphones import people
+from softphones import members, people
 from softphones.models import AuditEvent, Membership
 from tests.factories import make_owner, make_softphone, make_user
 from tests.pages.conftest import HTMX, soup, words
@@ -84,6 +88,43 @@ def test_nobody_changes_their_own_role(admin, account, role):
     assert "Nobody changes their own role" in words(change(admin, admin.user, role))
     assert "Nobody changes their own role" in words(remove(admin, admin.user))
     assert membership(admin.user).role == "admin"
+
+
+@pytest.mark.parametrize("act", [partial(change, role="user"), partial(change, role="helpdesk"), remove])
+def test_the_last_admin_stays(admin, bob, helpdesk, act):
+    for client in (admin, helpdesk):
+        act(client, admin.user)
+    assert membership(admin.user).role == "admin"
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize(("act", "other_act"), [("remove", "remove"), ("remove", "demote"), ("demote", "demote")])
+def test_of_two_admins_who_end_each_other_at_the_same_moment_one_stays(admin, account, act, other_act, first):
+    """The second is at it before the first has committed, and finds then that they no longer may."""
+    both = [admin.user, make_user("other@acme.example", account=account, role="admin")]
+    quick, slow = both[first], both[1 - first]
+    ends = {"remove": members.remove, "demote": partial(members.change_role, role="user")}
+    given = {"ip": None, "now": timezone.now()}
+    of_quick, refused = membership(quick), []
+
+    def second():
+        try:
+            ends[other_act](membership=of_quick, by=slow, **given)
+        except members.NotAllowed as reason:
+            refused.append(str(reason))
+        finally:
+            connection.close()
+
+    meanwhile = threading.Thread(target=second)
+    with transaction.atomic():
+        ends[act](membership=membership(slow), by=quick, **given)
+        meanwhile.start()
+        meanwhile.join(0.2)  # it waits for this commit, or it would be through by now
+    meanwhile.join()
+    assert refused == ["You are no longer an admin."]
+    assert list(Membership.objects.filter(account=account, role="admin").values_list("user", flat=True)) == [quick.pk]
 
 
 def test_an_admin_who_was_demoted_meanwhile_demotes_nobody(admin, account):
