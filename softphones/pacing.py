@@ -53,7 +53,7 @@ def wait_for(bucket: str, *, cost: int, urgency: Urgency, meanwhile: Callable[[]
     """
     gives_up = time.monotonic() + urgency.patience
     while (wait := reserve(bucket, cost=cost, urgency=urgency)) is None:
-        pause = min(2.0, random.uniform(0.5, 1.5) * max(0.1, cost / max(settings.API_TOKENS_PER_SECOND, 0.1)))
+        pause = min(2.0, random.uniform(0.5, 1.5) * max(0.1, cost / max(settings.API_TOKENS_PER_SECOND, 0.1)))  # noqa: S311
         if time.monotonic() + pause > gives_up:
             raise TooBusy
         time.sleep(pause)

@@ -262,9 +262,18 @@ def test_a_password_is_drawn_from_letters_that_nobody_mistakes():
     passwords = [changes.new_password() for _each in range(200)]
     assert len(set(passwords)) == 200
     assert not set("".join(passwords)) & set("0O1lIio")
-    assert len(changes.new_password(32)) == 32
+    assert {len(each) for each in passwords} == {20}
+
+
+@pytest.mark.parametrize("length", [5, 32])
+def test_a_password_may_be_as_short_and_as_long_as_audian_takes_it(length):
+    assert len(changes.new_password(length)) == length
+
+
+@pytest.mark.parametrize("length", [4, 33])
+def test_a_password_that_audian_refuses_is_never_drawn(length):
     with pytest.raises(ValueError, match="5 to 32"):
-        changes.new_password(33)
+        changes.new_password(length)
 
 
 # Deletions
