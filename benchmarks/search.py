@@ -1,6 +1,6 @@
 """Whether pages of the staff cost the same however many softphones there are: `python -m benchmarks.search`.
 
-Times of the first page of people, of the list of softphones, and of searches, at 100,000 softphones as a multiple of
+Times of the first page of people, of the list of softphones, and of searches in both, at 100,000 softphones as a multiple of
 those at 1,000; exit code 1 if one takes more than 1.3 times as long (1.5 times, for several words). Whole requests through
 the portal's own middleware, on SQLite unless `--database` names an empty PostgreSQL database, the best of several rounds.
 """
@@ -116,6 +116,8 @@ def measure(client, few: str, many: str, rounds: int) -> bool:
         "search for two words": "/{}/people/?q=alice+0004",
         "search for the beginning of many words": "/{}/people/?q=s",
         "search for nobody": "/{}/people/?q=zzzz",
+        "softphones with a common first name": "/{}/softphones/?text=alice",
+        "softphones with one number": "/{}/softphones/?text=000417",
     }
     kept = True
     for what, path in pages.items():

@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from softphones import helpdesk, imports, lights, listing, mail, mirror, vitals
+from softphones import helpdesk, imports, lights, listing, mail, mirror, search, vitals
 from softphones.access import LIST, account_for, has_role
 from softphones.bulk_forms import MOST
 from softphones.models import Change, Import, Membership, Softphone, SyncRun
@@ -52,7 +52,7 @@ def softphones(request, slug):
         "form": form,
         "filter": filter,
         "page": page,
-        "capped": capped,
+        "capped": capped and search.MOST,
         "choose_all": not capped,
         "rows": _rows(page.rows, slug, wishes),
         "orders": {column: _turned(request, column, order) for column in _COLUMNS},

@@ -60,6 +60,17 @@ def test_helpdesk_sees_enough_of_an_address_to_recognise_it(helpdesk, alices_pho
     assert "alice@acme.example" not in page.text
 
 
+def test_a_search_that_finds_more_than_it_tells_says_how_many_it_tells(helpdesk, account):
+    owners = [make_owner(account, name=f"Finn {number:03}") for number in range(201)]
+    phones = [make_softphone(account, owner) for owner in owners]
+    search.add(account, [*owners, *phones])
+    said = "The first 200 matches. Type more to narrow it down."
+    assert said in words(helpdesk.get("/acme/softphones/?text=finn"))
+    assert said in words(helpdesk.get("/acme/softphones/?text=finn", headers=HTMX))
+    assert "Type more" not in words(helpdesk.get("/acme/softphones/?text=finn+20"))
+    assert "Type more" not in words(helpdesk.get("/acme/softphones/"))
+
+
 def test_the_list_pages_by_key_there_and_back(helpdesk, account):
     owner = make_owner(account)
     for number in range(120):
