@@ -8,7 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from softphones import changes, mirror, second_factor
-from softphones.models import Softphone, SyncRun
+from softphones.models import Message, Softphone, SyncRun
 from tests.factories import make_user
 from tests.staffing import enrolled_app
 
@@ -37,7 +37,8 @@ def looks_right(visitor):
     visitor.fits()
 
 
-def test_a_passkey_opens_the_pages_for_staff(visitor, adam):
+def test_a_passkey_opens_the_pages_for_staff(visitor, portal, adam):
+    eve = make_user("eve@acme.example", account=portal, role="admin", name="Eve Admin")
     admin = visitor()
     page = admin.page
     with_a_passkey(page)
@@ -52,6 +53,8 @@ def test_a_passkey_opens_the_pages_for_staff(visitor, adam):
     page.get_by_role("button", name="Copy").click()
     expect(page.locator("#say")).to_have_text("Recovery codes copied.")
     assert len(admin.clipboard.split()) == 10
+    told = Message.objects.filter(kind="second_factor", detail="webauthn", about=adam)
+    assert sorted(each.to for each in told) == [ADAM, eve.email], "every admin is mailed, and nobody else"
     page.get_by_role("link", name="I have kept them").click()
     expect(page.get_by_role("heading", name="What waits for somebody")).to_be_visible()
 

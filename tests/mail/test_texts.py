@@ -18,7 +18,7 @@ SECRETS = ("wP7kq3hTz9mB", "n3wS3cr3tPassw0rd", "k" * 64)
 
 
 @pytest.fixture
-def every_mail(ask, account, alices_phone, alice, ceo, settings):
+def every_mail(ask, account, alices_phone, alice, ceo, signed_in, settings):
     """One mail of each kind, by its kind; while a link is drawn and a new password under way."""
     settings.PUBLIC_URL = "https://phones.acme.example"
     token = setup_links.draw(softphone=alices_phone, user=alice, ip=None, now=timezone.now()).token
@@ -28,6 +28,7 @@ def every_mail(ask, account, alices_phone, alice, ceo, settings):
         ask(timezone.now(), kind=kind)
     mail.tell_admins(account=account, about=adam, detail="webauthn", now=timezone.now())
     ceo.post("/sign-in/", email=ceo.address)
+    signed_in(alice, proven=False).post("/confirm/")
     the_worker_runs()
     kinds = (
         Message.objects.filter(state="sent").order_by("sent_at", "rank", "next_attempt_at", "id").values_list("kind", flat=True)
@@ -49,7 +50,7 @@ def parts(sent) -> list[str]:
 
 
 def test_there_is_one_of_each_kind(token, every_mail):
-    assert set(every_mail) == set(Kind) - {Kind.PROOF_CODE}
+    assert set(every_mail) == set(Kind)
 
 
 def test_no_mail_holds_a_token_or_a_password(token, every_mail):
@@ -79,6 +80,17 @@ def test_every_mail_names_the_account_and_its_helpdesk(token, every_mail):
             assert "helpdesk@acme.example" in body, kind
         assert "\n" not in subject
         assert sent.message()["Auto-Submitted"] == "auto-generated"
+
+
+def test_a_mail_with_a_code_says_what_the_code_is_for(token, every_mail):
+    for kind, says in {
+        Kind.SIGN_IN_CODE: "Your code to sign in:",
+        Kind.PROOF_CODE: "Your code to confirm that it is you:",
+    }.items():
+        code = Message.objects.get(kind=kind).code.code
+        for body in parts(every_mail[kind])[1:]:
+            assert says in body
+            assert code in body
 
 
 def test_the_set_up_mail_leads_to_the_page_and_says_what_stays(token, every_mail, alices_phone):

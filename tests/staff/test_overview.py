@@ -103,7 +103,8 @@ class TestCharges:
         assert "Accepted: 1 change goes on." in words(accept(admin, change))
         change.refresh_from_db()
         assert (change.state, change.decided_by, change.accepted) == ("queued", admin.user, QUOTE)
-        assert AuditEvent.objects.filter(act="charges:accepted", actor=admin.user).exists()
+        told = AuditEvent.objects.get(act="charges:accepted")
+        assert (told.actor, told.ip, told.outcome, told.data["change"]) == (admin.user, "127.0.0.1", "done", change.pk)
 
     def test_nobody_accepts_charges_that_they_did_not_see(self, admin, account):
         change = held_change(account)
@@ -119,6 +120,9 @@ class TestCharges:
         assert "Declined: 1 change ended." in words(admin.post(f"/acme/charges/{change.pk}/decline/", follow=True))
         change.refresh_from_db()
         assert (change.state, change.error) == ("failed", "The charges were declined.")
+        assert change.decided_by == admin.user
+        told = AuditEvent.objects.get(act="charges:declined")
+        assert (told.actor, told.ip, told.outcome, told.data["change"]) == (admin.user, "127.0.0.1", "done", change.pk)
 
     def test_a_list_asks_once_and_says_for_how_many(self, admin, account):
         held_change(account, batch="list-1")
