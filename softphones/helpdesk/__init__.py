@@ -4,7 +4,7 @@ Nothing here shows or takes a password or an address: a mail goes to the address
 """
 
 from softphones.helpdesk.acting import Refused, confirm_person, reset, revoke_links, send_link, switch, try_again
-from softphones.helpdesk.facts import Cut, Desk, Step, cuts, desk_of
+from softphones.helpdesk.facts import Cut, Desk, Step, cut_of, desk_of
 from softphones.helpdesk.finding import SHOWN_FIRST, Listed, everybody, matching
 from softphones.helpdesk.leaving import (
     Closed,
@@ -30,7 +30,7 @@ __all__ = [
     "Step",
     "close",
     "confirm_person",
-    "cuts",
+    "cut_of",
     "desk_of",
     "everybody",
     "leavers",

@@ -8,7 +8,7 @@ from typing import Literal
 from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
-from softphones import changes, lights
+from softphones import changes
 from softphones.lights import Light
 from softphones.models import AuditEvent, Change, Message, SetupLink, Softphone
 from softphones.troubleshooting import Connection, Explanation, Facts, Person, Wish, app_name, explain
@@ -46,11 +46,17 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What a reset or switching off ends: the app that is connected, '' if none is known to be, and since when."""
+    """What a new password or switching off ends: `app`, and `since` when it is connected, where Audian tells.
 
-    connected: bool
+    Of what is unknown: whether an app `was` connected (None: nobody knows), and when that was (`seen_at`). `off`: it is
+    switched off, so no app can be.
+    """
+
+    state: Literal["connected", "not_connected", "unknown", "off"]
     app: str = ""
     since: datetime | None = None
+    was: bool | None = None
+    seen_at: datetime | None = None
 
 
 def desk_of(softphone: Softphone, light: Light, now: datetime, when) -> Desk:
@@ -69,12 +75,17 @@ def desk_of(softphone: Softphone, light: Light, now: datetime, when) -> Desk:
     )
 
 
-def cuts(softphone: Softphone, now: datetime) -> Cut:
-    """What is connected, as far as we know, that a new password or switching off would end."""
-    light = lights.as_of(lights.last_seen(softphone), now)
+def cut_of(softphone: Softphone, light: Light) -> Cut:
+    """What is connected by this light, and would be ended."""
+    if not softphone.enabled:
+        return Cut("off")
+    if not (softphone.audian_id and softphone.sip_username):
+        return Cut("not_connected")  # no app could, yet
     if light.state == "connected":
-        return Cut(True, app_name(light.agent), light.since)
-    return Cut(False)
+        return Cut("connected", app_name(light.agent), light.since)
+    if light.state == "not_connected":
+        return Cut("not_connected")
+    return Cut("unknown", was=softphone.registered, seen_at=softphone.seen_at)
 
 
 def facts_of(softphone: Softphone, light: Light, progress: Iterable[UnderWay], failed: Change | None) -> Facts:

@@ -25,6 +25,7 @@ from softphones.access import (
 from softphones.audit import client_ip
 from softphones.forms import ReasonForm
 from softphones.views.addresses import for_rows
+from softphones.views.cuts import look, looks_again, what_is_cut
 from softphones.views.helpdesk_page import address_of_page, mailed_to, page, state_of
 
 
@@ -147,7 +148,8 @@ def switch_off(request, slug, pk):
 
 def _asks(request, softphone, template, do):
     """A page that says first what it cuts; its form does it."""
-    now = timezone.now()
+    if looks_again(request):
+        return look(request, [softphone], "helpdesk/cut_now.html")
     form = ReasonForm(request.POST or None)
     refusal = ""
     if form.is_valid():
@@ -157,12 +159,10 @@ def _asks(request, softphone, template, do):
         except (helpdesk.Refused, changes.NotPossible) as reason:
             refusal = str(reason)
     to, no_mail = mailed_to(softphone)
-    context = {
-        "account": softphone.account,
+    context = what_is_cut(request, [softphone]) | {
         "here": softphone.account.slug,
         "part": "people",
         "softphone": softphone,
-        "cut": helpdesk.cuts(softphone, now),
         "form": form,
         "refusal": refusal,
         "to": to,

@@ -14,6 +14,7 @@ from softphones.access import CLOSE, FIND, STAND_BEHIND, account_for, acts_on_am
 from softphones.audit import client_ip
 from softphones.forms import ConfirmPersonForm, ReasonForm
 from softphones.people import holds
+from softphones.views.cuts import look, looks_again, what_is_cut
 from softphones.views.helpdesk_page import address_of_page
 
 
@@ -46,6 +47,8 @@ def close(request, slug, audian_id):
     if leaver is None or not leaver.phones:
         raise Http404
     refuse_if_of_staff(request.user, account, leaver.owner, CLOSE)
+    if looks_again(request):
+        return look(request, leaver.phones, "helpdesk/close.html#phones")
     back = address_of_page(account, leaver.owner, leaver.phones)
     context = {"account": account, "here": slug, "part": "people", "leaver": leaver, "back": back}
     form, now = ReasonForm(request.POST or None), timezone.now()
@@ -60,8 +63,8 @@ def close(request, slug, audian_id):
         leaver.owner.refresh_from_db()
     if not leaver.has_left:
         return render(request, "helpdesk/not_left.html", context)
-    phones = [(phone, helpdesk.cuts(phone, now)) for phone in leaver.phones]
-    context |= {"phones": phones, "form": form, "role": helpdesk.roles_of(account, [leaver]).get(audian_id)}
+    context |= what_is_cut(request, leaver.phones)
+    context |= {"form": form, "role": helpdesk.roles_of(account, [leaver]).get(audian_id)}
     return render(request, "helpdesk/close.html", context)
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from softphones import audit, changes, lights, mail, people, self_service
 from softphones.access import RENAME, REPLACE, REVEAL, SEE, softphone_for
 from softphones.forms import NameForm
-from softphones.helpdesk import cuts
+from softphones.views.cuts import look, looks_again, what_is_cut
 from softphones.views.setup_page import (
     LOOKS_FOR,
     began,
@@ -135,6 +135,8 @@ def rename(request, pk):
 def replace(request, pk):
     """Says first what it cuts. A new password is asked for with fresh proof alone."""
     softphone, now = softphone_for(request.user, pk, REPLACE), timezone.now()
+    if looks_again(request):
+        return look(request, [softphone], "setup/replace.html#cut")
     if request.method != "POST":
         return render(request, "setup/replace.html", _what_replacing_cuts(request, softphone, now))
     if not people.proof_is_fresh(request):
@@ -153,11 +155,9 @@ def replace(request, pk):
 
 
 def _what_replacing_cuts(request, softphone, now):
-    return {
+    return what_is_cut(request, [softphone]) | {
         "softphone": softphone,
-        "account": softphone.account,
         "here": "mine",
-        "cut": cuts(softphone, now),
         "key": self_service.replace_key(softphone),
         "refused": self_service.no_more_passwords(request.user, softphone.account, now=now),
         "ready": trouble_of(softphone) in ("", "no_password"),

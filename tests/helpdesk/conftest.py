@@ -1,5 +1,7 @@
 """Helpdesk and an admin at their pages, and Audian, which knows Alice's phone too and hears what they ask for."""
 
+from datetime import datetime
+
 import pytest
 import time_machine
 from django.db import transaction
@@ -91,3 +93,8 @@ def password_at_audian(sandbox):
 @pytest.fixture
 def time_machine_at():
     return lambda moment: time_machine.travel(moment, tick=True)
+
+
+def times_in(part) -> list[datetime]:
+    """The moments that a part of a page names."""
+    return [datetime.fromisoformat(each["datetime"]) for each in part.select("time")]

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from softphones import changes, mail, setup_links, tasks
 from softphones.models import AuditEvent, Change, Message, SetupLink, Softphone
-from tests.helpdesk.conftest import PASSWORD
+from tests.helpdesk.conftest import PASSWORD, times_in
 from tests.pages.conftest import HTMX, soup, words
 from tests.staffing import staff_browser
 
@@ -63,13 +63,15 @@ class TestSendingTheLink:
 
 
 class TestResetting:
-    def test_the_page_says_first_what_it_cuts(self, helpdesk, alices_phone):
+    def test_the_page_says_first_what_it_cuts(self, helpdesk, sandbox, alices_phone):
         since, now = timezone.now() - timedelta(hours=2), timezone.now()
+        sandbox.register(alices_phone.audian_id)
         Softphone.objects.filter(pk=alices_phone.pk).update(
             registered=True, registered_since=since, registered_agent="Zoiper v5.6.4", seen_at=now
         )
-        page = words(helpdesk.get(f"/acme/softphones/{alices_phone.pk}/reset/"))
-        assert "This disconnects Zoiper v5.6.4, connected since" in page
+        page = helpdesk.get(f"/acme/softphones/{alices_phone.pk}/reset/")
+        assert "This disconnects Zoiper v5.6.4, connected since" in words(page)
+        assert times_in(soup(page).select_one("#cut")) == [since]
         assert not Change.objects.exists()
 
     def test_double_clicked_it_is_one_reset(self, act, audian_is_told, sandbox):
@@ -186,7 +188,7 @@ def steps(client, phone) -> list[str]:
 
 class TestSwitching:
     def test_off_says_what_it_cuts_and_on_needs_no_question(self, act, helpdesk, sandbox, alices_phone, audian_is_told):
-        assert "no app is connected with it now" in words(helpdesk.get(f"/acme/softphones/{alices_phone.pk}/off/"))
+        assert "No app is connected with it now." in words(helpdesk.get(f"/acme/softphones/{alices_phone.pk}/off/"))
         act("off", key="one")
         audian_is_told()
         assert sandbox.device(alices_phone.audian_id)["enabled"] is False

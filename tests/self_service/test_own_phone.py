@@ -121,7 +121,27 @@ def test_it_says_first_what_it_cuts(browser, phone, address):
     assert not Change.objects.exists()
 
 
-def test_a_lost_phone_is_cut_off_and_the_new_password_is_on_the_set_up_page(sandbox, browser, phone, address, drain):
+def test_what_nobody_can_see_is_not_said_to_be_gone(sandbox, browser, phone, address, settings):
+    settings.LIGHT_ONE_EVERY = settings.LIGHT_PAUSE = 0
+    sandbox.faults.add("503", times=None)
+    page = browser.get(f"{address}replace/")
+    assert "We can’t see right now whether an app is connected. If one is" in words(page)
+    at = timezone.now() - timedelta(minutes=3)
+    Softphone.objects.update(registered=True, seen_at=at)
+    page = soup(browser.get(f"{address}replace/")).select_one("#cut")
+    assert "We can’t see right now whether an app is connected. One was, at" in words(page)
+    assert page.select_one("time")["datetime"] == at.isoformat()
+    sandbox.faults.clear()
+    sandbox.register(phone.audian_id)
+    moved = browser.get(page["hx-get"], headers=HTMX)
+    assert "This disconnects the app that is connected now" in words(moved)
+    assert not soup(moved).select("form")
+    assert browser.get(soup(moved).select_one("#cut")["hx-get"], headers=HTMX).status_code == 204
+    assert not Change.objects.exists()
+
+
+def test_a_lost_phone_is_cut_off_and_the_new_password_is_on_the_set_up_page(sandbox, browser, phone, address, drain, settings):
+    settings.LIGHT_ONE_EVERY = 0
     sandbox.register(phone.audian_id)
     page = press(browser, browser.get(f"{address}replace/"), REPLACE)
     assert page.redirect_chain == [(address, 302)]
