@@ -10,7 +10,7 @@ import pytest
 from tests.deployment import engine
 
 # Shorter than for real, so that what a test waits for comes soon.
-SOON = {"SWEEP_SECONDS": "1", "LEASE_SECONDS": "3", "API_DEADLINE": "4"}
+SOON = {"SWEEP_SECONDS": "2", "LEASE_SECONDS": "3", "API_DEADLINE": "4"}
 # What a portal for real has, and the sandbox does not.
 MORE = {"METRICS_TOKEN": "only-for-the-tests-of-metrics"}
 

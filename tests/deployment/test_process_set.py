@@ -174,6 +174,13 @@ def test_while_the_database_is_away_the_web_server_says_so(running):
     running.wait(lambda: ready(running).get("database") == "ok")
 
 
+def test_what_was_told_to_be_accepted_outlives_a_kill_of_the_database_at_that_moment(running, rename, name_at_audian):
+    with running.without("worker"):
+        rename("Committed, then killed")
+        running.kill("database")
+    running.wait(lambda: name_at_audian() == "Committed, then killed")
+
+
 def test_a_visitor_waits_while_the_web_server_is_started_again(running):
     with ThreadPoolExecutor() as elsewhere:
         running.kill("web")
