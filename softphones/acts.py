@@ -115,6 +115,7 @@ OUTCOMES: dict[str, Text] = {
     "failed": pgettext_lazy("outcome", "Failed"),
     "refused": pgettext_lazy("outcome", "Refused"),
     "replaced": pgettext_lazy("outcome", "Overtaken by a newer wish"),
+    "kept": pgettext_lazy("outcome", "Not done: somebody uses it"),
 }
 
 KINDS: dict[str, Text] = dict(Message.Kind.choices) | dict(Import.Kind.choices)
@@ -184,7 +185,8 @@ def address(label: str) -> str:
 
 
 def _wording(act: Act, outcome: str) -> Text:
-    wordings = {"done": act.done, "asked": act.asked, "replaced": act.asked, "failed": act.failed, "refused": act.failed}
+    wordings = {"done": act.done, "failed": act.failed, "refused": act.failed}
+    wordings |= dict.fromkeys(("asked", "replaced", "kept"), act.asked)
     return wordings.get(outcome) or _("%(who)s: %(act)s")
 
 

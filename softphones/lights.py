@@ -131,6 +131,13 @@ def _look_at_all(account: Account, door: Held, due: list[int], now: datetime, en
                 _write_down(phones, sights, now)
 
 
+def ask(client: AudianClient, softphone: Softphone) -> bool | None:
+    """Whether it is registered at this moment, None for unknown: one call with this client, past the door, for what is about
+    to be done with this one softphone. Raises AudianError. Writes nothing."""
+    sight = _statuses(client, [softphone]).get(softphone.pk)
+    return None if sight is None else sight.registered
+
+
 def last_seen(softphone: Softphone) -> Light:
     """What was seen last, however long ago; no call. Show it together with `seen_at`."""
     return _light(softphone)

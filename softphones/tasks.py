@@ -50,6 +50,8 @@ def push_changes(*, account_id: int, **kwargs) -> None:
     account = Account.objects.filter(pk=account_id).first()
     if account and changes.drain(account=account).more:
         wake(push_changes, account_id=account_id)
+    if account and imports.waits_for_room(account):
+        wake(go_on_with_imports, account_id=account_id)
 
 
 @shared_task

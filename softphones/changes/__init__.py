@@ -22,10 +22,12 @@ from softphones.changes.asking import (
 from softphones.changes.drains import Drained, drain
 from softphones.changes.many import NewPhone, cancel_unsent, create_many
 from softphones.changes.queue import waiting
+from softphones.changes.sparing import WHY_KEPT, kept
 from softphones.changes.telling import Progress, paused, pending, progress, underway
 from softphones.changes.wishes import draws_password, finished, never_made, resets_again
 
 __all__ = [
+    "WHY_KEPT",
     "Drained",
     "NewPhone",
     "NotPossible",
@@ -41,6 +43,7 @@ __all__ = [
     "drain",
     "draws_password",
     "finished",
+    "kept",
     "key_of",
     "never_made",
     "new_password",

@@ -182,18 +182,21 @@ def delete(
     urgent: bool = True,
     key: str = "",
     batch: str = "",
+    unless_used: bool = False,
     ip: str | None = None,
     now: datetime,
 ) -> Change:
     """Ask for its end. Revokes all links; what was asked before and is unsent is not sent any more.
 
-    A softphone that Audian was never told of is gone at once. Raises NotPossible for one that is gone already.
+    A softphone that Audian was never told of is gone at once. `unless_used`: it is looked at once more right before it is
+    sent, and kept if somebody uses it (`kept`), unless somebody else asks for its end without this. Raises NotPossible for
+    one that is gone already.
     """
 
     def write() -> Change:
         locked, waiting = _locked(softphone)
         wish = _wish(locked, Kind.DELETE, by, urgent, key, reason, now)
-        wish.batch = batch
+        wish.values, wish.batch = {"unless_used": True} if unless_used else {}, batch
         ending = next((older for older in waiting if older.kind == Kind.DELETE and not older.folded_into_id), None)
         unsent = [older for older in waiting if _is_unsent(older) and older.kind != Kind.DELETE]
         never_made = any(older.kind == Kind.CREATE for older in unsent) or _was_refused(locked)

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from softphones import clock, mirror
 from softphones.changes.queue import backoff, go_on, hide_password, pause
-from softphones.changes.sending import Again, Asks, Done, Failed, Job, Later, Outcome, Trouble, answered
+from softphones.changes.sending import Again, Asks, Done, Failed, Job, Kept, Later, Outcome, Trouble, answered
+from softphones.changes.sparing import spares
 from softphones.changes.wishes import DELETED, end, family, is_replaced, unfinished
 from softphones.leases import Held, LeaseLost
 from softphones.models import Change, Softphone
@@ -75,6 +76,14 @@ def _failed(job: Job, outcome: Failed, softphone: Softphone) -> Counter:
     ended = end(_joined(job), State.FAILED, timezone.now(), error=outcome.sentence, conflict=conflict, **forget)
     hide_password(softphone)
     return ended
+
+
+def _kept(job: Job, outcome: Kept, softphone: Softphone) -> Counter:
+    if not spares(job.change):
+        # Somebody asked for its end meanwhile, whoever uses it.
+        _requeue(job, doubtful=False)
+        return Counter()
+    return end(_joined(job), State.REPLACED, timezone.now(), error=outcome.why, outcome="kept")
 
 
 def _joined(job: Job) -> QuerySet[Change]:
@@ -155,4 +164,4 @@ def _tell_later_ones(job: Job) -> None:
             wish.save(update_fields=["seen"])
 
 
-_RECORDERS = {Done: _done, Failed: _failed, Again: _again, Later: _later, Asks: _asks, Trouble: _trouble}
+_RECORDERS = {Done: _done, Failed: _failed, Kept: _kept, Again: _again, Later: _later, Asks: _asks, Trouble: _trouble}

@@ -14,6 +14,7 @@ from softphones import clock
 from softphones.audian import errors
 from softphones.audian.client import AudianClient
 from softphones.audian.documents import DeviceDocument, NewDevice, charge_lines
+from softphones.changes.sparing import why_kept
 from softphones.changes.wishes import family, together
 from softphones.models import Change
 from softphones.pacing import TooBusy
@@ -74,6 +75,13 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A deletion that is not sent, since somebody uses the softphone. `why`: one of WHY_KEPT."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Again:
     """An answer about this row that another try may change; counted. `document`: what a last look found."""
 
@@ -105,7 +113,7 @@ class Trouble:
     doubtful: bool = False
 
 
-Outcome = Done | Failed | Again | Later | Asks | Trouble
+Outcome = Done | Failed | Kept | Again | Later | Asks | Trouble
 
 
 def answered(outcome: Outcome) -> bool:
@@ -265,6 +273,8 @@ def _delete(job: Job, client: AudianClient) -> Outcome:
             found = None
         audian_id = found.id if found else ""
     if audian_id:
+        if why := why_kept(job.change, audian_id, client):
+            return Kept(why)
         job.writes = True
         client.delete_device(audian_id)
     return Done(None)

@@ -81,8 +81,11 @@ def is_replaced(wish: Change, values: dict[str, Any]) -> bool:
     return all(values.get(field) != value for field, value in wish.values.items())
 
 
-def end(wishes: Iterable[Change], state: Change.State, now: datetime, **values: Any) -> Counter:
-    """These wishes have come to their end, in the caller's transaction; each is audited and told to who listens."""
+def end(wishes: Iterable[Change], state: Change.State, now: datetime, outcome: str = "", **values: Any) -> Counter:
+    """These wishes have come to their end, in the caller's transaction; each is audited and told to who listens.
+
+    `outcome`: how the audit calls it, if not by the state.
+    """
     ended = Counter()
     for wish in list(wishes):
         wish.state, wish.finished_at = state, now
@@ -95,7 +98,7 @@ def end(wishes: Iterable[Change], state: Change.State, now: datetime, **values: 
             actor=wish.pressed_by,
             softphone=wish.softphone,
             reason=wish.reason,
-            outcome=str(state),
+            outcome=outcome or str(state),
             data=recorded(wish),
             now=now,
         )

@@ -16,9 +16,10 @@ Check (each returns an Import in state CHECKED; nothing is written at Audian or 
     act_on(*, account, softphones: Iterable[Softphone], kind: Import.Kind, by, now) -> Import
         ENABLE, DISABLE, RESET, SEND_LINKS, DELETE.
     undo(*, batch: Import, by, now) -> Import
-        A DELETE of exactly what `batch` made and nobody has, as far as the portal saw: never connected, password not shown,
-        no link opened. With `parent=batch`. Looks at the lights first (10 s at most), again at the start, and judges once
-        more when each row is written; not in a transaction.
+        A DELETE of exactly what `batch` made and nobody uses, as far as the portal saw: never connected, password not shown,
+        no link opened. With `parent=batch`. Looks at the lights first (10 s at most), again at the start; judges again when
+        each row is written, no faster than they are sent, and asks Audian about each phone right before its deletion goes.
+        Not in a transaction.
     mail_setup(*, batch: Import, by, now) -> Import
         A SEND_LINKS to the people of what `batch` made, with `parent=batch`; who was mailed before is `exists`.
 
@@ -39,7 +40,8 @@ Then:
         state, sentence, paused_because, offer (charges.Offer, when Audian asks for money), failures (the newest rows), moves
     settle(*, now): called by the sweep and by check: what has come to its end becomes FINISHED.
     go_on(*, batch, now): writes what a press left, in this process (commands, tests); catch_up(*, account, now): of all.
-        Workers: go_on_for(*, account, now, seconds); unwritten() says where there is something left.
+        Workers: go_on_for(*, account, now, seconds); unwritten() says where there is something left, waits_for_room(account)
+    whether more of an undo can be written once its part in the outbox is sent.
 
 Look:
     rows(batch, *, show="", after="", before="", size=50) -> paging.Page of ImportRow
@@ -63,7 +65,7 @@ from softphones.imports.estimate import Summary, summary
 from softphones.imports.overview import following, newest, under_way
 from softphones.imports.paper import Handout, Handouts, handouts
 from softphones.imports.report import Progress, examined_csv, notices, problems, progress, result_csv, rows
-from softphones.imports.settling import catch_up, go_on, go_on_for, settle, unwritten
+from softphones.imports.settling import catch_up, go_on, go_on_for, settle, unwritten, waits_for_room
 from softphones.imports.starting import ChangedMeanwhile, NotPossible, cancel, pause, resume, start
 from softphones.imports.statuses import STATUSES, counts
 from softphones.imports.storing import check, examine, forget_unstarted, from_people, unfinished
@@ -118,4 +120,5 @@ __all__ = [
     "undo",
     "unfinished",
     "unwritten",
+    "waits_for_room",
 ]

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from softphones import lights, mail
+from softphones import changes, lights, mail
 from softphones.imports import undoing
 from softphones.imports.estimate import CUTS_OFF
 from softphones.imports.settling import settle
@@ -40,7 +40,7 @@ def undo(*, batch: Import, by: User | None, now: datetime) -> Import:
     """
     settle(now=now, account=batch.account)
     phones = _seen(batch.account, [phone for phone in _made(batch) if not phone.gone_at], now)
-    judge, kept = _Judge(batch.account, Kind.DELETE, phones), undoing.kept(phones, now=now)
+    judge, kept = _Judge(batch.account, Kind.DELETE, phones), changes.kept(phones, now=now)
 
     def judged(row: ImportRow) -> None:
         judge(row)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from softphones import changes, lights, mail, pacing
 from softphones.changes.queue import stopped
+from softphones.imports.undoing import undoes
 from softphones.models import Account, Change, Import, ImportRow, Message
 from softphones.pacing import Urgency
 
@@ -16,6 +17,7 @@ Kind = Import.Kind
 
 #: Calls that one row costs: an update reads the whole document first.
 CALLS = {Kind.CREATE: 1, Kind.DELETE: 1, Kind.ENABLE: 2, Kind.DISABLE: 2, Kind.RESET: 2, Kind.SEND_LINKS: 0}
+LOOKS_FIRST = 1  # call more for each that an undo deletes: whether it is connected
 CUTS_OFF = (Kind.DISABLE, Kind.RESET, Kind.DELETE)
 TYPED_ABOVE = 10
 CALL_SECONDS = 0.3  # that a call takes, about
@@ -57,7 +59,7 @@ class Summary:
 
 
 def summary(batch: Import, *, now: datetime) -> Summary:
-    calls = CALLS[batch.kind] * batch.will
+    calls = calls_for(batch, batch.will)
     cuts_off = batch.kind in CUTS_OFF
     return Summary(
         will=batch.will,
@@ -72,6 +74,11 @@ def summary(batch: Import, *, now: datetime) -> Summary:
         why_not=_why_not(batch),
         waits_because=_trouble(batch),
     )
+
+
+def calls_for(batch: Import, rows: int) -> int:
+    """How many calls so many rows of this batch cost."""
+    return (CALLS[batch.kind] + (LOOKS_FIRST if undoes(batch) else 0)) * rows
 
 
 def connected(batch: Import, *, now: datetime) -> Connected:

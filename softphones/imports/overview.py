@@ -3,7 +3,7 @@
 from django.db.models import Count, Q
 
 from softphones import paging
-from softphones.imports.statuses import REFUSED
+from softphones.imports.statuses import KEPT, REFUSED
 from softphones.models import Account, Change, Import, ImportRow, Message
 
 State = Import.State
@@ -40,9 +40,9 @@ def following(batch: Import) -> list[Import]:
 
 def _count(batches: list[Import]) -> None:
     rows = ImportRow.objects.filter(batch__in=batches).order_by().values("batch")
-    counted = rows.annotate(made=Count("pk", filter=_MADE), failed=Count("pk", filter=_FAILED))
+    counted = rows.annotate(made=Count("pk", filter=_MADE), failed=Count("pk", filter=_FAILED), kept=Count("pk", filter=KEPT))
     found = {each["batch"]: each for each in counted}
     for batch in batches:
-        numbers = found.get(batch.pk, {"made": 0, "failed": 0})
+        numbers = found.get(batch.pk, {"made": 0, "failed": 0, "kept": 0})
         batch.made, batch.failed = numbers["made"], numbers["failed"]
-        batch.total = batch.will - (batch.owned if batch.skip_owned else 0)
+        batch.total = batch.will - numbers["kept"] - (batch.owned if batch.skip_owned else 0)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as lazy
 from softphones import changes, charges, paging, spreadsheets
 from softphones.imports.checking import Checked
 from softphones.imports.columns import NAMES, NO_VALUE, PASSWORD, RESULT, SURPLUS
-from softphones.imports.estimate import CALLS, seconds_for, seconds_sustained, seconds_to_mail
+from softphones.imports.estimate import calls_for, seconds_for, seconds_sustained, seconds_to_mail
 from softphones.imports.statuses import counts, sentence, with_status
 from softphones.imports.storing import Examined
 from softphones.models import Import, ImportRow
@@ -242,7 +242,7 @@ def _rate(batch: Import, now: datetime) -> tuple[float, timedelta]:
 def _seconds_left(batch: Import, waiting: int, rate: float, over: timedelta) -> int:
     if batch.kind == Kind.SEND_LINKS:
         return seconds_to_mail(waiting)
-    calls = CALLS[batch.kind] * waiting
+    calls = calls_for(batch, waiting)
     if rate and over > RATE_OVER / 3:
         # What a full bucket gave at first does not come again.
         return max(round(waiting / rate + 0.5), seconds_sustained(calls))

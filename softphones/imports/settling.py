@@ -24,6 +24,9 @@ Kind, State, Verdict = Import.Kind, Import.State, ImportRow.Verdict
 ACTS_AT_ONCE = 50
 CREATES_AT_ONCE = 250
 ENDS_AT_ONCE = 200
+#: What is written no faster than it is sent: mails, and what an undo deletes.
+_UNDOING = Q(kind=Kind.DELETE, parent__isnull=False)
+_AT_THEIR_PACE = Q(kind=Kind.SEND_LINKS) | _UNDOING
 
 
 def settle(*, now: datetime, account: Account | None = None) -> None:
@@ -43,6 +46,11 @@ def unwritten(account: Account | None = None) -> QuerySet[Import]:
     found = Import.objects.filter(Q(state__in=(State.STARTING, State.CANCELLING)) | some_left & Q(Exists(rows)))
     found = found.select_related("account", "asked_by").order_by("pk")
     return found.filter(account=account) if account else found
+
+
+def waits_for_room(account: Account) -> bool:
+    """Whether something of an undo is written once the outbox has sent what it has of it: `go_on` then."""
+    return unwritten(account).filter(_UNDOING).exists()
 
 
 def begin(batch: Import, now: datetime) -> None:
@@ -92,7 +100,7 @@ def go_on_for(*, account: Account, now: datetime, seconds: float) -> bool:
     finally:
         lease.release()
     # Asked only now: whoever came while we held the lease has gone away again.
-    return unwritten(account).exclude(kind=Kind.SEND_LINKS).exclude(pk__in=faulty).exists()
+    return unwritten(account).exclude(_AT_THEIR_PACE).exclude(pk__in=faulty).exists()
 
 
 def _unwritten(rows: QuerySet[ImportRow]) -> QuerySet[ImportRow]:
@@ -134,18 +142,25 @@ def _act_on_some(batch: Import, now: datetime) -> bool:
     rows = _unwritten(batch.rows).select_related("softphone__account", "softphone__owner__user").order_by("pk")[: max(most, 0)]
     rows = list(rows)
     # Somebody may have got it since the press.
-    kept = undoing.kept([row.softphone for row in rows]) if undoing.undoes(batch) else {}
+    kept = changes.kept([row.softphone for row in rows]) if undoing.undoes(batch) else {}
     for row in rows:
         if row.softphone_id in kept:
             _keep(batch, row, kept[row.softphone_id])
         else:
             _write(batch, row, now)
-    wake("push_changes", account_id=batch.account_id)
+    if rows:
+        wake("push_changes", account_id=batch.account_id)
     return len(rows) == ACTS_AT_ONCE
 
 
 def _room(batch: Import) -> int:
-    """How many acts may be written now. Mails wait here and not in their queue, so that they can be paused and cancelled."""
+    """How many acts may be written now.
+
+    Mails wait here and not in their queue, so that they can be paused and cancelled; so does what an undo deletes, so that
+    who sets up a phone meanwhile is not disturbed.
+    """
+    if undoing.undoes(batch):
+        return ACTS_AT_ONCE - batch.rows.filter(change__state__in=Change.UNFINISHED).count()
     if batch.kind != Kind.SEND_LINKS:
         return ACTS_AT_ONCE
     return max(settings.EMAIL_PER_MINUTE, 1) - batch.rows.filter(message__state=Message.State.QUEUED).count()
@@ -243,5 +258,5 @@ def _ask(batch: Import, row: ImportRow, now: datetime) -> Change | Message:
         case Kind.RESET:
             return changes.reset_password(**wish)
         case Kind.DELETE:
-            return changes.delete(**wish)
+            return changes.delete(**wish, unless_used=undoing.undoes(batch))
     return changes.update(values={"enabled": batch.kind == Kind.ENABLE}, seen={}, **wish)

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from softphones import audit, lights
+from softphones import audit, changes, lights
 from softphones.imports import undoing
 from softphones.imports.checking import Checked
 from softphones.imports.estimate import Summary, connected, summary
@@ -157,7 +157,7 @@ def _keep_what_somebody_has(batch: Import, now: datetime) -> bool:
     """Whether more is kept than at the check; then the rows say so."""
     rows = batch.rows.filter(verdict=Verdict.WILL_DO, softphone__isnull=False).defer("password", "softphone__password")
     rows = list(rows.select_related("softphone"))
-    kept = undoing.kept([row.softphone for row in rows], now=now)
+    kept = changes.kept([row.softphone for row in rows], now=now)
     changed = [row for row in rows if row.softphone_id in kept]
     for row in changed:
         undoing.keep(row, kept[row.softphone_id])

@@ -4,12 +4,15 @@ from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from softphones.changes import WHY_KEPT
 from softphones.models import Change, Import, ImportRow, Message
 
 Verdict, State = ImportRow.Verdict, Change.State
 
 #: What came to nothing when it was to be written: the check had found nothing wrong with it, and it was wanted.
 REFUSED = Q(verdict__in=ImportRow.WILL, change=None, message=None) & ~Q(problems=[])
+#: What an undo found in use when it was to be deleted.
+KEPT = Q(change__state=State.REPLACED, change__error__in=WHY_KEPT)
 #: Each with what people call it.
 STATUSES = {
     "error": lazy("Error"),
@@ -34,6 +37,7 @@ def with_status(batch: Import, rows: QuerySet[ImportRow] | None = None) -> Query
         *([When(unsent, then=Value("cancelled"))] if ends else []),
         When(change__state=State.DONE, then=Value("made")),
         When(change__state=State.FAILED, then=Value("failed")),
+        When(KEPT, then=Value("exists")),
         When(change__state=State.REPLACED, then=Value("cancelled")),
         When(change__isnull=False, then=Value("waiting")),
         When(message__state=Message.State.SENT, then=Value("made")),
@@ -63,6 +67,8 @@ def sentence(row: ImportRow) -> str:
             return _problems(row)
         case "failed" | "cancelled":
             return _why_not(row)
+        case "exists" if row.change:
+            return _(row.change.error)
         case "exists":
             return " ".join([_("Already there.") if not row.notices else "", *_notices(row)]).strip()
         case "skipped":

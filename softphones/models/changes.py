@@ -29,7 +29,7 @@ class Change(models.Model):
         DONE = "done"
         FAILED = "failed"
         HELD = "held"
-        REPLACED = "replaced"  # a newer wish took its place before it was sent
+        REPLACED = "replaced"  # not sent: a newer wish took its place, or nobody wants it any more
 
     UNFINISHED = (State.QUEUED, State.SENDING, State.HELD)
 

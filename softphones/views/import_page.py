@@ -138,7 +138,7 @@ def _words(batch: Import) -> dict[str, Text]:
         "question": said.question % count,
         "button": _("Start") if batch.owned else said.button % count,
         "done": said.done,
-        "stay": _("Deleted is only what nobody has connected as far as the portal saw. The rest is kept.") if undoes else "",
+        "stay": _("Each is looked at once more right before it is deleted. What somebody uses is kept.") if undoes else "",
         "nothing": _("Somebody may use each of them, or it is gone already: nothing is deleted.") if undoes else said.nothing,
         "means": said.means,
     }

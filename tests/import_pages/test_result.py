@@ -98,9 +98,8 @@ def test_undoing_says_first_what_goes_and_what_is_kept(admin, finished, sandbox,
     page = soup(response)
     assert words(page.h1) == "Undo: phones.csv"
     assert "1 softphone will be deleted" in words(page)
-    assert "1 more stays as it is. They have been connected, or nobody can tell." in words(page) or "1 more stays" in words(
-        page
-    )
+    assert "1 more stays as it is." in words(page)
+    assert "Each is looked at once more right before it is deleted" in words(page)
     assert "Kept It has been connected: it is kept." in words(page)
     assert page.select_one(f".head a[href='{page_of(finished)}']")
     press(admin, response, "Delete 1 softphone")

@@ -1,14 +1,14 @@
-"""Acts on a selection, undoing an import, and telling people: the same machine."""
+"""Acts on a selection, and telling people whose softphone was made: the same machine."""
 
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from softphones import audit, changes, imports
+from softphones import changes, imports
 from softphones.models import Change, Import, Message, Softphone
 from tests.factories import make_account, make_softphone
-from tests.imports.conftest import again, said, softphones_of, table, verdicts
+from tests.imports.conftest import said, softphones_of, table, verdicts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Kind = Import.Kind
@@ -127,72 +127,6 @@ def test_many_acts_are_written_by_a_task_after_the_first(account, act, start, ad
     imports.go_on(batch=batch, now=timezone.now())
     imports.go_on(batch=batch, now=timezone.now())
     assert Change.objects.count() == 120
-
-
-def test_undo_deletes_what_was_made_and_nobody_has_connected(check, start, send, sandbox, admin, phones):
-    batch = start(check("name\nA\nB\nC\n"))
-    send()
-    connected = Softphone.objects.get(name="A")
-    sandbox.register(connected.audian_id)
-    undo = imports.undo(batch=batch, by=admin, now=timezone.now())
-    assert (undo.parent, undo.will, undo.exists) == (batch, 2, 1)
-    [kept] = imports.rows(undo, show="exists").rows
-    assert kept.sentence == "It has been connected: it is kept."
-    start(undo)
-    send()
-    left = {device["name"] for device in softphones_of(sandbox)}
-    assert left == {"A", *(phone.name for phone in phones)}
-    assert again(connected).gone_at is None
-
-
-@pytest.fixture
-def undone(check, start, send, admin):
-    """Undoing an import of two softphones, A and B, checked."""
-    batch = start(check("name\nA\nB\n"))
-    send()
-    return imports.undo(batch=batch, by=admin, now=timezone.now())
-
-
-def test_undo_does_not_start_when_somebody_connected_after_the_preview(undone, start, send, sandbox):
-    sandbox.register(Softphone.objects.get(name="A").audian_id)
-    assert undone.will == 2
-    with pytest.raises(imports.ChangedMeanwhile):
-        start(undone)
-    assert [row.values["name"] for row in imports.rows(undone, show="exists").rows] == ["A"]
-    start(undone)
-    send()
-    assert [device["name"] for device in softphones_of(sandbox)] == ["A"]
-
-
-def test_undo_keeps_what_somebody_has_by_the_time_that_its_row_is_written(account, admin, start, check, send, sandbox):
-    made = start(check("name\n" + "".join(f"Phone {number}\n" for number in range(52))))
-    send()
-    undone = start(imports.undo(batch=made, by=admin, now=timezone.now()), typed=52)
-    last = undone.rows.get(change=None, line=52).softphone
-    Softphone.objects.filter(pk=last.pk).update(registered=True, seen_at=timezone.now())
-    other = undone.rows.get(change=None, line=51).softphone
-    audit.record(act="password:shown", actor=admin, softphone=other)
-    imports.go_on(batch=undone, now=timezone.now())
-    send()
-    assert {device["name"] for device in softphones_of(sandbox)} == {last.name, other.name}
-    [done] = imports.newest(account).rows[:1]
-    assert (done.made, done.total, imports.counts(done)["exists"]) == (50, 50, 2)
-
-
-def test_undo_keeps_what_can_not_be_seen_any_more_at_the_start(undone, start, account):
-    Softphone.objects.update(seen_at=timezone.now() - timedelta(minutes=5))
-    type(account).objects.update(api_url="http://127.0.0.1:9/v2")
-    with pytest.raises(imports.ChangedMeanwhile):
-        start(Import.objects.get(pk=undone.pk))
-    assert again(undone).will == 0
-
-
-def test_undo_keeps_what_nobody_can_see(check, start, send, sandbox, admin, account):
-    batch = start(check("name\nA\n"))
-    send()
-    type(account).objects.update(api_url="http://127.0.0.1:9/v2")
-    batch.refresh_from_db()
-    assert imports.undo(batch=Import.objects.get(pk=batch.pk), by=admin, now=timezone.now()).will == 0
 
 
 @pytest.fixture

@@ -52,7 +52,10 @@ class Command(AnsweringCommand):
         while True:
             left = until - time.monotonic()
             drained = changes.drain(account=account, seconds=max(min(left, SAYS_EVERY), 0.1))
-            if not drained.left or time.monotonic() >= until:
+            waits = not drained.held and imports.waits_for_room(account)
+            if waits:
+                imports.catch_up(account=account, now=timezone.now())
+            if not (drained.left or waits) or time.monotonic() >= until:
                 return
             if time.monotonic() - said > SAYS_EVERY:
                 said = time.monotonic()
