@@ -197,7 +197,8 @@ class AudianClient:
 
         Gets the device and sends it back whole, since a POST replaces everything (audian-api.md section 5), on
         condition that nobody changed it in between. Nothing is sent if nothing would change. `expected` holds the
-        values that a person saw: raises Conflict with `changed` if one of those to change is another by now.
+        values that a person saw: raises Conflict with `changed` and the `device` if one of those to change is another by
+        now.
         """
         refused, conditional = None, True
         for look in range(1, LOOKS + 1):
@@ -369,6 +370,7 @@ def _refuse_if_changed(device: DeviceDocument, changes: Mapping[str, Any], expec
         raise errors.Conflict(
             "Somebody else changed this softphone since you opened it. Look at both values, then decide.",
             changed=changed,
+            device=device,
         )
 
 

@@ -1,6 +1,6 @@
 """What can go wrong between the portal and Audian: one exception for each thing a caller must treat differently.
 
-`str(error)` is a sentence for a person: what happened and what to do. No error holds a secret, and none keeps the
+`str(error)` is a sentence for a person: what happened and what to do. No error shows a secret, and none keeps the
 exception of the HTTP library it came from, whose text may hold one.
 
 Two families decide what happens next:
@@ -14,7 +14,10 @@ Two families decide what happens next:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .documents import DeviceDocument
 
 
 class AudianError(Exception):
@@ -100,16 +103,23 @@ class FaultyRequest(RowError):
 class Conflict(RowError):
     """409 or 412, or a field no longer has the value the visitor saw.
 
-    `changed` maps the name of each such field to (value seen, value now); the values of a secret are masked.
+    `changed` maps the name of each such field to (value seen, value now); the values of a secret are masked. `device` is
+    the `DeviceDocument` that was read to find that out, whose text shows no password; None after a 409 or 412.
     """
 
     sentence = "Somebody else changed this softphone at the same time. Look at it again, then repeat your change."
 
     def __init__(
-        self, sentence: str = "", *, changed: Mapping[str, tuple[Any, Any]] | None = None, **circumstances: Any
+        self,
+        sentence: str = "",
+        *,
+        changed: Mapping[str, tuple[Any, Any]] | None = None,
+        device: DeviceDocument | None = None,
+        **circumstances: Any,
     ) -> None:
         super().__init__(sentence, **circumstances)
         self.changed = dict(changed or {})
+        self.device = device
 
 
 class ServerFault(RowError):

@@ -66,7 +66,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It can't be done. `conflict`: field -> (what the visitor saw, what Audian has)."""
+    """It can't be done. `conflict`: field -> (what the visitor saw, what Audian has). `document`: its device as it is there."""
 
     sentence: str
     conflict: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
@@ -130,7 +130,7 @@ def send(job: Job, client: AudianClient) -> Outcome:
     job.writes = False
     if isinstance(outcome, Again) and job.change.attempts + 1 >= settings.CHANGE_ATTEMPTS:
         return _last_look(job, client, outcome)
-    if not isinstance(outcome, Failed) or not job.change.password or not job.audian_id:
+    if not isinstance(outcome, Failed) or outcome.document or not job.change.password or not job.audian_id:
         return outcome
     try:
         return replace(outcome, document=client.device(job.audian_id))
@@ -170,7 +170,7 @@ def _send(job: Job, client: AudianClient) -> Outcome:
     except TooBusy:
         return Later(clock.now() + timedelta(seconds=1))
     except errors.Conflict as error:
-        return Failed(str(error), error.changed) if error.changed else Again(str(error))
+        return Failed(str(error), error.changed, error.device) if error.changed else Again(str(error))
     except (errors.Invalid, errors.NotFound, errors.FaultyRequest) as error:
         return Failed(str(error))
     except errors.RowError as error:

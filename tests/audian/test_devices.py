@@ -188,6 +188,7 @@ def test_a_field_that_is_not_as_the_visitor_saw_it_is_a_conflict_with_both_value
     with pytest.raises(errors.Conflict) as caught:
         client.update_device(device, {"name": "Mine"}, expected={"name": "As I saw it", "enabled": False})
     assert caught.value.changed == {"name": ("As I saw it", "Changed by somebody")}
+    assert (caught.value.device.id, caught.value.device.name) == (device, "Changed by somebody")
     assert sent(sandbox, "POST") == 0
     client.update_device(device, {"name": "Mine"})
     assert sandbox.device(device)["name"] == "Mine", "apply mine anyway"

@@ -67,6 +67,38 @@ def test_somebody_elses_edit_is_noticed_and_both_values_are_shown(sandbox, phone
     assert sandbox.device(phone.audian_id)["name"] == "Their name"
 
 
+def test_what_somebody_else_made_of_it_is_what_everybody_sees_from_then_on(sandbox, plant, ask, drain):
+    """Audian was asked anyway; else whoever looks and tries again fails again until the next look at all phones."""
+    phone = plant(caller_id={"internal": {"number": "1001"}})
+    theirs = {"name": "Their name", "caller_id": {"internal": {"number": "1002"}}, "sip.password": "another-12"}
+    sandbox.change_device(phone.audian_id, **theirs)
+    ask.update(phone, {"caller_id_number": "1003"}, {"caller_id_number": "1001"})
+    assert drain().failed == 1
+    assert [call.method for call in sandbox.calls if call.below.startswith("/devices")] == ["GET"]
+    phone = again(phone)
+    assert (phone.name, phone.caller_id_number, phone.password) == ("Their name", "1002", "another-12")
+    ask.update(phone, {"caller_id_number": "1003"}, {"caller_id_number": phone.caller_id_number})
+    ask.rename(phone, "My name")
+    assert drain().done == 2
+    assert again(phone).name == sandbox.device(phone.audian_id)["name"] == "My name"
+
+
+def test_a_new_password_that_waits_stays_hidden_after_somebody_elses_edit_was_noticed(sandbox, phone, ask, drain):
+    seen = []
+
+    def look(step, change):
+        if step == "calling" and not seen:
+            ask.reset(phone)
+        if step == "recorded":
+            seen.append((change.kind, again(phone).name, phone.password))
+
+    sandbox.change_device(phone.audian_id, name="Their name")
+    ask.rename(phone, "My name")
+    drain(step=look)
+    assert seen[0] == ("update", "Their name", None)
+    assert seen[1][2] not in (None, PASSWORD)
+
+
 def test_mine_can_be_applied_anyway(sandbox, phone, ask, drain):
     sandbox.change_device(phone.audian_id, name="Their name")
     change = ask.rename(phone, "My name")
