@@ -10,6 +10,7 @@ from softphones.models import Change, Import, Lease, Message, Pause, Softphone
 from tests.factories import make_softphone
 from tests.import_pages.conftest import BULK, ends, page_of, press
 from tests.pages.conftest import HTMX, soup, words
+from tests.staffing import signed_in_as_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -19,6 +20,14 @@ QUOTE = {"devices": {"softphone": {"quantity": 1, "rate": 2.0, "activation_charg
 def facts(response) -> dict[str, str]:
     """The big numbers, by what stands below each."""
     return {words(each.dt): words(each.dd) for each in soup(response).select(".facts > div")}
+
+
+def goes(batch: Import, count: int, now, *, seconds: int) -> None:
+    """As if Audian had done so many of it, one after the other, in the last seconds."""
+    Import.objects.filter(pk=batch.pk).update(started_at=now - timedelta(seconds=seconds))
+    for place, wish in enumerate(Change.objects.filter(batch=batch.batch).order_by("pk")[:count]):
+        at = now - timedelta(seconds=seconds * place / count)
+        Change.objects.filter(pk=wish.pk).update(state="done", finished_at=at)
 
 
 def look(admin, batch, shown: str):
@@ -135,6 +144,57 @@ class TestTheProgress:
         ends(batch, failed=1)
         Change.objects.filter(pk=Change.objects.last().pk).update(state="queued", finished_at=None)
         assert "Phone 0 Audian refused the name." in words(soup(look(admin, batch, "running")).select_one(".faults"))
+
+    def test_of_many_failures_the_newest_five_are_there_the_newest_first(self, admin, started):
+        batch, now = started(9), timezone.now()
+        for place, ago in enumerate((50, 10, 70, 30, 20, 60, 40)):
+            failed = Change.objects.filter(softphone__name=f"Phone {place}")
+            failed.update(state="failed", error="Refused.", finished_at=now - timedelta(seconds=ago))
+        faults = [words(each) for each in soup(look(admin, batch, "running")).select(".faults li")]
+        assert faults == [f"Phone {place} Refused." for place in (1, 4, 3, 6, 0)]
+
+    def test_it_says_how_fast_it_goes_and_how_long_it_still_takes(self, admin, started, time_machine):
+        batch, now = started(100), timezone.now()
+        time_machine.move_to(now, tick=False)
+        assert "a second" not in facts(admin.get(page_of(batch))), "nothing went yet"
+        goes(batch, 40, now, seconds=20)
+        shown = facts(look(admin, batch, "running"))
+        assert (shown["created"], shown["waiting"]) == ("40", "60")
+        assert (shown["a second"], shown["left"]) == ("2.0", "about 30 seconds")
+
+    def test_who_comes_back_tomorrow_sees_what_is_so(self, admin, upload, time_machine):
+        batches, now = {}, timezone.now()
+        time_machine.move_to(now, tick=False)
+        for name in ("stalled", "paused", "finished"):
+            batch = batches[name] = upload("name\n" + "".join(f"{name} {number}\n" for number in range(100)))
+            admin.post(f"{page_of(batch)}start/")
+            goes(batch, 40, now, seconds=20)
+        imports.pause(batch=batches["paused"], by=admin.user, now=now)
+        ends(batches["finished"], failed=3)
+        imports.settle(now=now)
+        before = {name: facts(admin.get(page_of(batch))) for name, batch in batches.items()}
+        time_machine.move_to(now + timedelta(days=1), tick=False)
+        admin = signed_in_as_staff(admin.user)
+        tomorrow = {name: facts(admin.get(page_of(batch))) for name, batch in batches.items()}
+        assert before["stalled"].pop("a second")
+        assert (before["stalled"].pop("left"), tomorrow["stalled"].pop("left")) == ("about 30 seconds", "a few seconds")
+        assert tomorrow == before
+        assert tomorrow["paused"] == {"created": "40", "waiting": "60", "failed": "0"}
+        assert tomorrow["finished"] == {"created": "97", "failed": "3"}
+
+    def test_of_what_is_cancelled_no_share_is_told_while_the_last_of_it_arrives(self, admin, started):
+        batch = started(3)
+        first = Change.objects.first()
+        Change.objects.filter(pk=first.pk).update(state="sending", tried_at=timezone.now())
+        assert soup(admin.get(page_of(batch))).select("#live progress, #live .number")
+        press(admin, admin.get(page_of(batch)), "Cancel the rest")
+        for state in ("cancelling", "cancelled"):
+            Import.objects.update(state=state)
+            response = admin.get(page_of(batch))
+            page = soup(response)
+            assert not page.select("#live progress, #live .number")
+            assert "What was on its way still arrives." in words(page.select_one("#live[hx-get]"))
+            assert facts(response) == {"created": "0", "waiting": "1", "failed": "0", "not done": "2"}
 
     def test_rows_are_read_while_it_goes_only_when_asked_for(self, admin, started):
         batch = started(3)
