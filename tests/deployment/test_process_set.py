@@ -4,6 +4,7 @@ First a round trip; then each of them is killed in turn, and the portal recovers
 in order.
 """
 
+import csv
 import json
 import re
 import shlex
@@ -22,6 +23,7 @@ import requests
 from dotenv import dotenv_values
 from ruamel.yaml import YAML
 
+from softphones import second_factor
 from softphones.demo import round_trip
 from softphones.demo.phones import phones_of
 from softphones.demo.place import Place
@@ -29,7 +31,8 @@ from softphones.demo.processes import Child
 from softphones.demo.round_trip import Browser, Page
 from softphones.demo.stage import Stage
 from tests.deployment.compose import ROOT
-from tests.deployment.engine import steady_port
+from tests.deployment.engine import PATIENCE, steady_port
+from tests.deployment.outside import From, certificate, got, newest_address, passwords_at_audian, upload
 
 pytestmark = pytest.mark.once
 
@@ -58,6 +61,16 @@ def sign_in(running, place):
 @pytest.fixture(scope="module")
 def alice(sign_in) -> Browser:
     return sign_in("alice")
+
+
+@pytest.fixture(scope="module")
+def adam(sign_in, place) -> Browser:
+    """The admin, who has shown his second factor."""
+    browser = sign_in("adam")
+    secret = json.loads(place.second_factors.read_text())["adam@acme.example"]
+    browser.open("/account/second-factor/enter/")
+    browser.send(r"/second-factor/enter/$", code=second_factor.app_code(secret, time.time()))
+    return browser
 
 
 @pytest.fixture
@@ -164,6 +177,30 @@ def test_a_change_outlives_the_worker_that_was_sending_it_and_is_not_made_twice(
     running.wait(lambda: "path" in Page(helen.get(helen.page.url)).by_id)
     assert sandbox()["devices"] == before + 1
     assert running.services["worker"].starts > starts
+
+
+def test_an_import_outlives_a_kill_of_the_worker_and_the_web_server_without_a_touch_and_nothing_is_doubled(
+    running, adam, sandbox
+):
+    before, names = sandbox()["devices"], [f"Bulk {number:02}" for number in range(1, 61)]
+    adam.open("/acme/imports/")
+    upload(adam, r"/imports/$", "phones.csv", "\n".join(["name", *names]))
+    # Audian makes each at once, and says so late: some are in doubt whenever the worker dies.
+    sandbox("/faults", name="slow", match="PUT /devices", seconds=0.5, times=40, after=True)
+    page = adam.send(r"/start/$").url
+    running.wait(lambda: sandbox()["devices"] >= before + 15)
+    killed = [running.services[name] for name in ("worker", "web")]
+    starts = [service.starts for service in killed]
+    for service in killed:
+        running.kill(service.name)
+    assert sandbox()["devices"] < before + len(names)
+    running.wait(lambda: all(each.starts > start and each.is_healthy() for each, start in zip(killed, starts, strict=True)))
+    running.wait(lambda: 'id="how-far">Finished<' in adam.get(page).text, seconds=3 * PATIENCE)
+    result = list(csv.DictReader(adam.get(f"{page}csv/").content.decode("utf-8-sig").splitlines()))
+    assert [(row["name"], row["status"]) for row in result] == [(name, "made") for name in names]
+    # Each row has a device of its own, and there is no other.
+    assert [sandbox(f"/devices/{row['device_id']}")["name"] for row in result] == names
+    assert sandbox()["devices"] == before + len(names)
 
 
 def test_while_the_database_is_away_the_web_server_says_so(running):
@@ -371,43 +408,3 @@ def test_nothing_is_written_into_the_image_and_all_end_well_within_their_grace(r
     statuses = running.stop()
     assert running.files_of_the_image() == before
     assert statuses == dict.fromkeys(["web", "worker", "beat", "proxy", "database", "broker", "sandbox"], 0)
-
-
-def got(url: str, verify: bool | str = True) -> requests.Response | None:
-    """The answer, also one that is an error; None while nobody answers."""
-    try:
-        return requests.get(url, verify=verify, timeout=20)
-    except requests.ConnectionError:
-        return None
-
-
-def certificate(path: Path, key: Path) -> Path:
-    """Write a certificate for localhost that nobody but itself stands for, and its key. Returns what to verify it with."""
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    made = [*command.split(), "-keyout", str(key), "-out", str(path)]
-    subprocess.run(made, check=True, capture_output=True, timeout=60)
-    return path
-
-
-class From(requests.adapters.HTTPAdapter):
-    """Calls from another address of this machine."""
-
-    def __init__(self, address: str):
-        self.address = address
-        super().__init__()
-
-    def init_poolmanager(self, *args, **kwargs):
-        super().init_poolmanager(*args, source_address=(self.address, 0), **kwargs)
-
-
-def newest_address(running) -> str:
-    """Where the last act came from, as the audit log of the running portal has it."""
-    env = running.services["web"].env
-    with psycopg.connect(env["DATABASE_URL"], passfile=env["PGPASSFILE"]) as connection:
-        return connection.execute("SELECT host(ip) FROM softphones_auditevent ORDER BY id DESC LIMIT 1").fetchone()[0]
-
-
-def passwords_at_audian(sandbox) -> dict[str, str]:
-    """The passwords of all phones that the portal wrote or looked at one by one."""
-    found = {re.search(r"/devices/([0-9a-f]{32})$", call["path"]) for call in sandbox("/calls")}
-    return {match[1]: sandbox(f"/devices/{match[1]}")["sip"]["password"] for match in found if match}
