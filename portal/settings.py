@@ -202,8 +202,8 @@ MAIL_KEPT_DAYS = environment.whole("MAIL_KEPT_DAYS", 90, least=30)  # staff see 
 CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"
 if REDIS_URL:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "visibility_timeout": 600,
-        "unacked_restore_throttle": 1,
+        # A lost wake-up costs half a minute. Kept ones would end a worker that loses Redis during long work (kombu 5.7).
+        "ack_emulation": False,
         "socket_connect_timeout": 1,
         "socket_timeout": 5,
     }
@@ -293,6 +293,7 @@ LIGHT_PAUSE = 30
 LIGHT_WATCHED_FOR = 20
 SEND_LINK_AGAIN_AFTER = 60  # until then another press is the same mail
 RESET_AGAIN_AFTER = 2 * 60
+HELPDESK_RESETS = 20  # how many new passwords one of staff may ask for within an hour
 SETUP_LINK_SECONDS = 15 * 60
 SETUP_SESSION_SECONDS = 30 * 60
 PROOF_SECONDS = 15 * 60
@@ -314,7 +315,6 @@ SIGN_IN_LIMITS = {
     "password_network": (100, 3),
     "factor_browser": (5, 300),
     "factor_person": (50, 1728),
-    "reset_agent": (20, 180),
     "factor_code": (1, 120),  # a code from an app opens once, and is good for 90 s
 }
 SELF_SERVICE_CREATES = 3  # how many softphones,

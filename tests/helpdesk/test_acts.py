@@ -1,5 +1,7 @@
 """What helpdesk does to a phone, once however often a button is pressed."""
 
+import re
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -8,8 +10,12 @@ from django.core import mail as outbox
 from django.utils import timezone
 
 from softphones import changes, mail, setup_links, tasks
+from softphones import helpdesk as room
 from softphones.models import AuditEvent, Change, Message, SetupLink, Softphone
+from tests.changes.test_races import at_once
+from tests.factories import make_owner, make_softphone
 from tests.helpdesk.conftest import PASSWORD, times_in
+from tests.links.conftest import LINPHONE
 from tests.pages.conftest import HTMX, soup, words
 from tests.staffing import staff_browser
 
@@ -35,8 +41,11 @@ def mails_to(address: str) -> list[str]:
 
 
 class TestSendingTheLink:
-    def test_it_goes_to_the_stored_address_and_nothing_stops(self, act, sandbox, alices_phone, password_at_audian):
+    def test_it_goes_to_the_stored_address_and_nothing_stops(
+        self, act, sandbox, alice, alices_phone, password_at_audian, client
+    ):
         before = password_at_audian(alices_phone)
+        drawn = setup_links.draw(softphone=alices_phone, user=alice, ip=None, now=timezone.now())
         assert "The set-up link goes to a•••e@acme.example." in words(act("send", to="mallory@evil.example"))
         mail.send_due(timezone.now())
         [sent] = outbox.outbox
@@ -45,6 +54,7 @@ class TestSendingTheLink:
         assert "/s/" not in sent.body
         assert password_at_audian(alices_phone) == before
         assert again(alices_phone).password == before
+        assert before in client.get(f"/s/{drawn.token}", headers=LINPHONE).text
         assert not Change.objects.exists()
 
     def test_pressed_twice_it_is_one_mail_but_a_minute_later_another(self, act, time_machine_at):
@@ -111,22 +121,57 @@ class TestResetting:
 
     def test_a_colleague_has_to_wait_two_minutes(self, act, account, audian_is_told, time_machine_at):
         act("reset", key="one")
+        asked_at = Change.objects.get().created_at
         audian_is_told()
         carl = staff_browser(account, "helpdesk", "carl@acme.example", name="Carl")
         assert "Helen Desk has just reset this password." in words(act("reset", carl, key="two"))
         assert Change.objects.count() == 1
         assert AuditEvent.objects.get(outcome="refused").actor == carl.user
-        with time_machine_at(timezone.now() + timedelta(seconds=121)):
+        with time_machine_at(asked_at + timedelta(seconds=119)):
+            assert "Helen Desk has just reset this password." in words(act("reset", carl, key="still"))
+        assert Change.objects.count() == 1
+        with time_machine_at(asked_at + timedelta(seconds=121)):
             act("reset", carl, key="three")
         assert Change.objects.count() == 2
 
-    def test_nobody_resets_more_than_so_many_an_hour(self, helpdesk, account, plant, settings):
-        settings.SIGN_IN_LIMITS = settings.SIGN_IN_LIMITS | {"reset_agent": (2, 180)}
-        phones = [plant(None, f"Phone {number}", f"user_{number}") for number in range(3)]
-        for phone in phones:
-            answer = helpdesk.post(f"/acme/softphones/{phone.pk}/reset/", {"key": "a" + str(phone.pk)})
-        assert "Ask a colleague." in words(answer)
-        assert Change.objects.count() == 2
+    def test_nobody_resets_more_than_twenty_an_hour(self, helpdesk, account, time_machine_at):
+        """Within any hour, and not twenty at once and soon one more."""
+        phones = [make_softphone(account, name=f"Phone {number}") for number in range(23)]
+        began = timezone.now()
+        for number in range(20):
+            pressed(helpdesk, phones[number], key="a" * (number % 2))  # also where the form has no key
+        assert Change.objects.count() == 20
+        with time_machine_at(began + timedelta(minutes=59)):
+            refused = pressed(helpdesk, phones[20])
+            told = "You have reset 20 passwords within an hour. That is the most: ask a colleague or wait "
+            assert re.search(rf"{told}[12] minutes?\.", refused)
+            assert Change.objects.count() == 20
+            assert AuditEvent.objects.get(outcome="refused").actor == helpdesk.user
+            pressed(staff_browser(account, "helpdesk", "carl@acme.example", name="Carl"), phones[21])
+            assert Change.objects.count() == 21
+        with time_machine_at(began + timedelta(minutes=61)):
+            pressed(helpdesk, phones[22])
+        assert Change.objects.count() == 22
+
+    def test_two_tabs_do_not_pass_the_last_one_of_an_hour_together(self, helpdesk, account, settings):
+        settings.HELPDESK_RESETS = 1
+
+        def press(phone):
+            with suppress(room.Refused):
+                return room.reset(softphone=phone, by=helpdesk.user, reason="", key="a", ip=None, now=timezone.now())
+
+        phones = [make_softphone(account, name=f"Phone {number}") for number in range(4)]
+        at_once(*[partial(press, phone) for phone in phones])
+        assert Change.objects.count() == 1
+
+    def test_what_else_draws_passwords_does_not_count(self, helpdesk, account, plant, settings):
+        settings.HELPDESK_RESETS = 1
+        left = plant(make_owner(account, enabled=False))
+        helpdesk.post(f"/acme/leavers/{left.owner.audian_id}/close/", {"key": "a"})
+        assert left.changes.filter(kind="reset_password").exists()
+        phone = make_softphone(account)
+        pressed(helpdesk, phone)
+        assert phone.changes.exists()
 
     def test_trying_a_failed_one_again_is_held_to_the_same(
         self, act, helpdesk, account, alices_phone, sandbox, audian_is_told, password_at_audian, settings, time_machine_at
@@ -144,7 +189,11 @@ class TestResetting:
         assert "Carl has just reset this password." in words(press(follow=True))
         assert press(headers=HTMX)["HX-Refresh"] == "true"
         assert not audian_is_told().done
-        with time_machine_at(timezone.now() + timedelta(seconds=121)):
+        carls_at = Change.objects.latest("pk").created_at
+        with time_machine_at(carls_at + timedelta(seconds=119)):
+            assert "Carl has just reset this password." in words(press(follow=True))
+            assert again(failed).state == "failed"
+        with time_machine_at(carls_at + timedelta(seconds=121)):
             press()
             assert "Helen Desk has just reset this password." in words(act("reset", carl, key="three"))
             audian_is_told()
@@ -155,13 +204,27 @@ class TestResetting:
         self, act, helpdesk, alices_phone, sandbox, audian_is_told, settings
     ):
         settings.CHANGE_ATTEMPTS = 1
-        settings.SIGN_IN_LIMITS = settings.SIGN_IN_LIMITS | {"reset_agent": (1, 180)}
+        settings.HELPDESK_RESETS = 1
         sandbox.faults.add("500", match="POST /devices", times=None)
         act("reset", key="one")
         audian_is_told()
         answer = helpdesk.post(f"/acme/changes/{Change.objects.get().pk}/again/", follow=True)
-        assert "Ask a colleague." in words(answer)
+        assert "ask a colleague" in words(answer)
         assert Change.objects.get().state == "failed"
+
+    def test_and_each_try_again_counts_as_one(
+        self, helpdesk, account, alices_phone, sandbox, act, audian_is_told, settings, time_machine_at
+    ):
+        settings.CHANGE_ATTEMPTS = 1
+        settings.HELPDESK_RESETS = 2
+        sandbox.faults.add("500", match="POST /devices", times=None)
+        began = timezone.now()
+        act("reset", key="one")
+        audian_is_told()
+        helpdesk.post(f"/acme/changes/{Change.objects.get().pk}/again/")
+        with time_machine_at(began + timedelta(minutes=59)):
+            assert "ask a colleague" in pressed(helpdesk, make_softphone(account))
+        assert Change.objects.count() == 1
 
     def test_the_page_follows_to_the_phone_that_connects_again(
         self, act, helpdesk, sandbox, alice, alices_phone, audian_is_told
@@ -177,6 +240,11 @@ class TestResetting:
         assert steps(helpdesk, alices_phone) == ["done", "done", "done", "next"]
         sandbox.register(alices_phone.audian_id, at=timezone.now().timestamp())
         assert steps(helpdesk, alices_phone) == ["done", "done", "done", "done"]
+
+
+def pressed(client, phone, key="a") -> str:
+    """What the page says after *Reset password* was pressed."""
+    return words(client.post(f"/acme/softphones/{phone.pk}/reset/", {"key": key}, follow=True))
 
 
 def steps(client, phone) -> list[str]:
