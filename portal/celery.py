@@ -7,6 +7,7 @@ from logging.config import dictConfig
 from celery import Celery
 from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
 from django.conf import settings
+from kombu.transport.redis import Channel
 
 from portal.logs import belonging_to, request_id
 from portal.watch import SelfWatch
@@ -17,6 +18,8 @@ app = Celery("portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["worker"].add(SelfWatch)
+# What a worker took is never put back: kombu tries that when Redis is gone, and then ends the worker, or dumps it into a file.
+Channel.do_restore = False
 
 
 @setup_logging.connect

@@ -202,7 +202,7 @@ MAIL_KEPT_DAYS = environment.whole("MAIL_KEPT_DAYS", 90, least=30)  # staff see 
 CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"
 if REDIS_URL:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
-        # A lost wake-up costs half a minute. Kept ones would end a worker that loses Redis during long work (kombu 5.7).
+        # A wake-up that is lost costs half a minute; one that came again after ten minutes would help nobody.
         "ack_emulation": False,
         "socket_connect_timeout": 1,
         "socket_timeout": 5,

@@ -29,7 +29,8 @@ class SelfWatch(bootsteps.StartStopStep):
     """Ends the worker with exit status 1 once no sweep, of any worker, was finished for WORKER_SILENT_AFTER seconds.
 
     After half of that it asks for one itself, for it may only be that beat asks no more. While a mirror run or a drain goes
-    on, sweeps may have to wait for it: that time does not count against the worker.
+    on, sweeps may have to wait for it: that time does not count against the worker. One that ends through an error by
+    itself has GRACE_SECONDS to do so.
     """
 
     requires = {"celery.worker.components:Pool"}  # whose processes are forked before there is a thread
@@ -40,6 +41,14 @@ class SelfWatch(bootsteps.StartStopStep):
 
     def start(self, worker) -> None:
         Thread(target=self._watch, name="self-watch", daemon=True).start()
+
+    def close(self, worker) -> None:
+        """The first that happens when a worker ends. Through an error it ends soon, whatever is under way.
+
+        Else it would wait for long work without a limit, and take up nothing meanwhile: no sweep, no code that is mailed.
+        """
+        if worker.exitcode:
+            Thread(target=_end_soon, name="self-watch-end", daemon=True).start()
 
     def stop(self, worker) -> None:
         self._stopped.set()
@@ -104,5 +113,10 @@ def _end(limit: float) -> None:
     )
     state.should_stop = FAILED
     # What hangs may keep it from ending in good order.
+    _end_soon()
+
+
+def _end_soon() -> None:
+    """End this process after a grace in which short work comes to its end. What is cut off is taken up by the next one."""
     time.sleep(GRACE_SECONDS)
     os._exit(FAILED)

@@ -93,16 +93,25 @@ def postgresql_server(folder: Path, options: Mapping[str, str]) -> Iterator[tupl
 def redis_server(folder: Path) -> Iterator[str]:
     """A Redis server of our own that keeps nothing on disk. Yields its address."""
     port = free_port()
+    server = start_redis(folder, port)
+    try:
+        yield f"redis://127.0.0.1:{port}"
+    finally:
+        server.stop()
+
+
+def start_redis(folder: Path, port: int) -> Child:
+    """The same server, started at this port; it answers."""
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
     command = [str(redis_binary()), *options, "--databases", "64"]
     server = Child("Redis server", command, log=folder / "redis.log", env={"PATH": os.defpath}, cwd=folder)
-    address = f"redis://127.0.0.1:{port}"
     try:
-        with redis.Redis.from_url(address) as client:
+        with redis.Redis(port=port) as client:
             _wait_for(server, client.ping, redis.exceptions.ConnectionError)
-        yield address
-    finally:
+    except BaseException:
         server.stop()
+        raise
+    return server
 
 
 def _wait_for(server: Child, answers, not_yet: type[Exception]) -> None:

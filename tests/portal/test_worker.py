@@ -6,10 +6,8 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from celery import current_app
 from django.conf import settings as configured
 from django.db import connection
 from django.utils import timezone
@@ -21,48 +19,11 @@ from softphones.demo.processes import Child
 from softphones.models import Message, Softphone, SyncRun
 from softphones.wake import wake
 from tests.factories import make_user
+from tests.portal.conftest import ROOT, wait_until
 
-ROOT = Path(__file__).parent.parent.parent
 NOBODY_LISTENS = "redis://127.0.0.1:9"
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def database_url() -> str:
-    """The test database, as a process of its own reaches it."""
-    given = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{given['NAME']}"
-    return f"postgres://{given['USER']}:{given['PASSWORD']}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
-
-
-@pytest.fixture
-def start_worker(tmp_path):
-    """Starts a worker as in production, and waits until it listens. It finds nothing of what earlier tests sent."""
-    workers = []
-    current_app.control.purge()
-
-    def start(**more: str) -> Child:
-        env = os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings", "DATABASE_URL": database_url(), "EMAIL_URL": "file://"}
-        options = "--pool threads --concurrency 2 --loglevel INFO --without-gossip --without-mingle --without-heartbeat"
-        command = [sys.executable, "-m", "celery", "-A", "portal", "worker", *options.split()]
-        worker = Child("worker", command, log=tmp_path / "worker.log", env=env | more, cwd=ROOT)
-        workers.append(worker)
-        wait_until(lambda: "ready." in worker.tail(200), worker)
-        return worker
-
-    yield start
-    for worker in workers:
-        worker.stop(grace=1)
-
-
-def wait_until(what, worker: Child | None = None, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < until, "it did not happen in time"
-        if worker and not worker.alive():
-            raise worker.died()
-        time.sleep(0.1)
 
 
 @pytest.fixture
