@@ -10,9 +10,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from softphones import names
-from softphones.imports.columns import NAMES, NO_VALUE, PASSWORD, Problem, shortened
+from softphones.imports.columns import (
+    ENABLED,
+    EXPLAINED,
+    NAMES,
+    NO_VALUE,
+    PASSWORD,
+    POSSIBLE_PASSWORD,
+    POSSIBLE_USERNAME,
+    Problem,
+    shortened,
+)
 from softphones.imports.known import Known, Phone, look
 from softphones.imports.reading import Row
+from softphones.imports.slips import HIDDEN
 from softphones.models import Account, ImportRow, Owner, User
 
 Verdict = ImportRow.Verdict
@@ -22,11 +33,8 @@ WEAK_BELOW = 12
 LONGEST_EMAIL = 254
 MOST_ALIKE = 3  # rows that say the same; of more it is said once, above
 
-_USERNAME = re.compile(r"[A-Za-z0-9_.+-]{2,32}")
-_PASSWORD = re.compile(r"[!-~]{5,32}")
 _SCIENTIFIC = re.compile(r"\d([.,]\d+)?[eE]\+\d+")
 _UNUSABLE = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, and what begins a line
-_ENABLED = {"": True, "true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 @dataclass(slots=True)
@@ -42,9 +50,14 @@ class Checked:
     softphone: int | None = None  # the one that is there
     failed: int | None = None
     is_owned: bool = False
+    is_slipped: bool = False  # its cells stand under other columns: more can't be said
 
     def value(self, name: str) -> str:
         return self.cells.get(name, "")
+
+    def is_hidden(self, column: str) -> bool:
+        """Whether it held what may be a password; nobody said anew what belongs there."""
+        return PASSWORD in self.cells and self.value(column) == HIDDEN
 
     def wrong(self, column: str | None, message: str) -> None:
         self.problems.append(Problem(self.line, column, message))
@@ -67,13 +80,17 @@ class _InFile:
 
 def check_rows(account: Account, rows: Iterable[Row], by: User | None) -> tuple[list[Checked], list[Problem]]:
     """Every row with its verdict, in their order, and what somebody should know of them all. A few queries, however many."""
-    checked = [Checked(row.line, row.cells, problems=list(row.problems), notices=list(row.notices)) for row in rows]
+    checked = [
+        Checked(row.line, row.cells, problems=list(row.problems), notices=list(row.notices), is_slipped=row.is_slipped)
+        for row in rows
+    ]
     emails = {row.value("owner_email").casefold() for row in checked}
     known = look(account, by, emails=emails, owner_ids={row.value("owner_id") for row in checked})
     in_file = _InFile(passwords=Counter(row.value(PASSWORD) for row in checked))
     for row in checked:
-        _check_values(row)
-        _find_owner(row, known)
+        if not row.is_slipped:
+            _check_values(row)
+            _find_owner(row, known)
         if not row.problems:
             _compare(row, known, in_file)
         if row.problems:
@@ -85,7 +102,7 @@ def check_rows(account: Account, rows: Iterable[Row], by: User | None) -> tuple[
 
 def is_enabled(text: str) -> bool:
     """What a cell of the column `enabled` that was checked says."""
-    return _ENABLED[text.casefold()]
+    return ENABLED[text.casefold()]
 
 
 def _advise_of_all(checked: list[Checked], known: Known) -> list[Problem]:
@@ -93,7 +110,8 @@ def _advise_of_all(checked: list[Checked], known: Known) -> list[Problem]:
     if not known.is_mirrored:
         text = _("The portal has not looked at Audian yet, so it can’t tell what is there already. Sync first.")
         found.append(Problem(1, None, text))
-    lengths = Counter(len(row.value("extension")) for row in checked if row.value("extension").isdecimal())
+    numbers = [row.value("extension") for row in checked if not row.is_slipped and row.value("extension").isdecimal()]
+    lengths = Counter(map(len, numbers))
     if len(lengths) > 1:
         text = _("The extensions have different lengths (%(lengths)s digits). Spreadsheets drop zeros in front: check them.")
         found.append(Problem(1, "extension", text % {"lengths": ", ".join(map(str, sorted(lengths)))}))
@@ -115,6 +133,9 @@ def _unowned() -> str:
 def _check_values(row: Checked) -> None:
     for column in NAMES:
         value = row.value(column)
+        if row.is_hidden(column):
+            text = _("“…” hides what may be a sip_password that slipped here. Type the cell again. %(meaning)s")
+            row.wrong(column, text % {"meaning": EXPLAINED[column]})
         if value in NO_VALUE and column != PASSWORD:
             text = _("“%(value)s” stands where a spreadsheet has no value. Write the text itself, or empty the cell.")
             row.wrong(column, text % {"value": value})
@@ -126,11 +147,11 @@ def _check_values(row: Checked) -> None:
             text = _("“%(value)s” has %(count)d characters; at most %(most)d are possible. Shorten it.")
             row.wrong(column, text % _lengths(row.value(column), LONGEST_CALLER_ID))
     username = row.value("sip_username")
-    if username and not _USERNAME.fullmatch(username):
+    if username and not row.is_hidden("sip_username") and not POSSIBLE_USERNAME.fullmatch(username):
         text = _("“%(value)s” can’t be a username: it has 2 to 32 letters, digits or _ . + - (empty: one is made).")
         row.wrong("sip_username", text % {"value": shortened(username)})
     _check_password(row)
-    if row.value("enabled").casefold() not in _ENABLED:
+    if row.value("enabled").casefold() not in ENABLED and not row.is_hidden("enabled"):
         text = _("“%(value)s” is neither yes nor no. Write yes, no, true, false, 1, 0, or nothing for yes.")
         row.wrong("enabled", text % {"value": shortened(row.value("enabled"))})
 
@@ -163,7 +184,7 @@ def _lengths(value: str, most: int) -> dict[str, str | int]:
 def _check_password(row: Checked) -> None:
     """Says how long it is and which kind of character is wrong; never the password."""
     password = row.value(PASSWORD)
-    if not password or _PASSWORD.fullmatch(password):
+    if not password or POSSIBLE_PASSWORD.fullmatch(password):
         return
     if not 5 <= len(password) <= 32:
         text = ngettext(
@@ -180,10 +201,11 @@ def _check_password(row: Checked) -> None:
 
 
 def _find_owner(row: Checked, known: Known) -> None:
-    email, audian_id = row.value("owner_email"), row.value("owner_id")
+    email, audian_id = ("" if row.is_hidden(column) else row.value(column) for column in ("owner_email", "owner_id"))
     by_id = known.owners_by_id.get(audian_id)
     if audian_id and by_id is None:
-        row.wrong("owner_id", _("Audian has no person with the id “%(value)s”.") % {"value": shortened(audian_id)})
+        text = _("Audian has no person with the id “%(value)s”. Correct it, or leave it empty and give their owner_email.")
+        row.wrong("owner_id", text % {"value": shortened(audian_id)})
     found = known.owners_by_email.get(email.casefold(), []) if email else []
     if email and not found:
         text = _("Audian has nobody with the address “%(value)s”. Correct it, or add the person at Audian and sync.")
@@ -215,8 +237,8 @@ def _compare(row: Checked, known: Known, in_file: _InFile) -> None:
         in_file.unnamed.setdefault(key, row.line)
     in_file.named.setdefault(key, row.line)
     if earlier is not None and not row.problems:
-        text = _("Line %(line)d says the same name and person. Give each a username, or another name.")
-        row.wrong("name", text % {"line": earlier})
+        text = _("Line %(line)d says the same name “%(value)s” and person. Give each a username, or another name.")
+        row.wrong("name", text % {"line": earlier, "value": shortened(row.value("name"))})
     if not row.problems:
         _find_existing(row, known, username, name)
 

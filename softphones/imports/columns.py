@@ -19,8 +19,13 @@ RESULT = ("status", "device_id", "message")
 SURPLUS = "surplus"
 #: What spreadsheets show where there is no value; a result file has the first where a cell could not be read.
 NO_VALUE = ("#VALUE!", "#REF!", "#NAME?", "#N/A", "#DIV/0!", "#NUM!", "#NULL!")
+#: What a cell of the column `enabled` may say, without case.
+ENABLED = {"": True, "true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+POSSIBLE_USERNAME = re.compile(r"[A-Za-z0-9_.+-]{2,32}")
+POSSIBLE_PASSWORD = re.compile(r"[!-~]{5,32}")
 
 _BLANKS = re.compile(r"[\s_\-\u200b\ufeff]+")
+_NO_TITLE = re.compile(r"[^\w\s\-]|\d")  # titles are words
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ COLUMNS = (
     Column("enabled", lazy("Switched on: yes or no, true or false, 1 or 0 (empty: yes)."), "yes"),
 )
 NAMES = tuple(column.name for column in COLUMNS)
+EXPLAINED = {column.name: column.explanation for column in COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +89,19 @@ def known(titles: Sequence[str]) -> int:
 
 
 def match(titles: Sequence[str], used: set[int], line: int) -> tuple[dict[int, str], list[Problem]]:
-    """Position -> column, and what is wrong with the header. `used`: positions that hold something in some row."""
+    """Position -> column, and what is wrong with the header. `used`: positions that hold something in some row.
+
+    What stands in the first row may be no titles but a row of values, with a password: only what surely is a title is told.
+    """
     places: dict[int, str] = {}
     problems = []
     if len(titles) > MOST_COLUMNS:
         text = _("The file has %(count)d columns; at most %(most)d are read. It can have these: %(names)s.")
         return {}, [Problem(line, None, text % {"count": len(titles), "most": MOST_COLUMNS, "names": ", ".join(NAMES)})]
+    if not known(titles):
+        text = _("The first row names none of our columns. Put a row above it that says which is which: %(names)s.")
+        return {}, [Problem(line, None, text % {"names": ", ".join(NAMES)})]
+    is_header = known(titles) * 2 >= sum(key_of(title) != "" for title in titles)
     for place, title in enumerate(titles):
         name = _BY_KEY.get(key_of(title))
         if name in places.values():
@@ -97,7 +110,7 @@ def match(titles: Sequence[str], used: set[int], line: int) -> tuple[dict[int, s
         elif name:
             places[place] = name
         elif key_of(title):
-            problems.append(Problem(line, shortened(title), _unknown(title)))
+            problems.append(_unknown(title, place, line, is_told=is_header))
         elif place in used:
             text = _("Column %(number)d holds something but has no name. Name it, or empty it.")
             problems.append(Problem(line, None, text % {"number": place + 1}))
@@ -109,14 +122,18 @@ def match(titles: Sequence[str], used: set[int], line: int) -> tuple[dict[int, s
     return places, problems
 
 
-def _unknown(title: str) -> str:
-    shown = shortened(title)
+def _unknown(title: str, place: int, line: int, *, is_told: bool) -> Problem:
     nearest = get_close_matches(key_of(title), [key_of(name) for name in NAMES], n=1, cutoff=0.5)
-    if nearest:
+    told = {"number": place + 1, "title": shortened(title), "names": ", ".join(NAMES)}
+    if not nearest:
+        text = _("The title of column %(number)d is not known. Remove the column, or call it one of these: %(names)s.")
+        return Problem(line, None, text % told)
+    told["nearest"] = _BY_KEY[nearest[0]]
+    if is_told and not _NO_TITLE.search(title):
         text = _("There is no column “%(title)s”. Did you mean %(nearest)s?")
-        return text % {"title": shown, "nearest": _BY_KEY[nearest[0]]}
-    text = _("There is no column “%(title)s”. There are: %(names)s.")
-    return text % {"title": shown, "names": ", ".join(NAMES)}
+        return Problem(line, told["title"], text % told)
+    text = _("The title of column %(number)d is not known. Did you mean %(nearest)s?")
+    return Problem(line, None, text % told)
 
 
 def shortened(text: str, most: int = 60) -> str:

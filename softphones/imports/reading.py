@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from softphones import spreadsheets
-from softphones.imports.columns import PASSWORD, SURPLUS, Problem, known, match
+from softphones.imports import slips
+from softphones.imports.columns import PASSWORD, SURPLUS, Problem, known, match, shortened
 
 if TYPE_CHECKING:
     from softphones.imports.workbook import SheetRow
 
 MOST_BYTES = 2 * 1024 * 1024
 MOST_ROWS = 5000
-DELIMITERS = ",;\t"
 
 _BLANK = " \t\r\n\f\v\u00a0\u202f\u2007\u200b\ufeff"
 _FOREIGN = (
@@ -32,12 +33,16 @@ _FOREIGN = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: `line` is where it starts, `cells` what it says (column -> text), as far as `problems` let it be read."""
+    """One row: `line` is where it starts, `cells` what it says (column -> text), as far as `problems` let it be read.
+
+    `is_slipped`: its cells stand under other columns, so that nothing can be said of them; what may be a password is hidden.
+    """
 
     line: int
     cells: dict[str, str] = field(repr=False)
     problems: list[Problem] = field(default_factory=list)
     notices: list[Problem] = field(default_factory=list)
+    is_slipped: bool = False
 
 
 @dataclass(slots=True)
@@ -62,7 +67,7 @@ class Unreadable(Exception):
 class _Line:
     number: int
     cells: list[str]
-    faults: dict[int, str] = field(default_factory=dict)  # position -> what is wrong with that cell
+    faults: dict[int, tuple[str, str]] = field(default_factory=dict)  # position -> what is wrong with that cell, its value
     is_padded: bool = False  # empty cells at its end were never written
 
 
@@ -103,31 +108,59 @@ def _understand(header: _Line, lines: list[_Line], table: Table) -> None:
     places, problems = match(titles, used, header.number)
     table.problems += problems
     if not lines and not table.problems:
-        table.problems.append(Problem(header.number, None, _("The file has no rows: there is nothing below the header.")))
+        text = _("The file has no rows: there is nothing below the header. Write one for each softphone.")
+        table.problems.append(Problem(header.number, None, text))
     if problems:
         return
     table.rows = [_row(line, places, len(titles)) for line in lines]
 
 
 def _row(line: _Line, places: dict[int, str], width: int) -> Row:
-    cells = {name: trimmed(line.cells[place]) if place < len(line.cells) else "" for place, name in places.items()}
-    problems = [Problem(line.number, places.get(place), fault) for place, fault in line.faults.items() if place in places]
+    texts = [trimmed(cell) for cell in line.cells]
+    slip = slips.find(texts, places, width, is_padded=line.is_padded)
+    cells = {name: texts[place] if place < len(texts) else "" for place, name in places.items()}
+    cells |= dict.fromkeys(slip.columns, slips.HIDDEN)
+    has_surplus = any(texts[width:])
+    if has_surplus:
+        cells[SURPLUS] = _surplus(texts[width:], hides=PASSWORD in cells)
+    if slip.is_miscounted:
+        text = _too_many_or_few(line, width, slip.columns, has_surplus=has_surplus)
+        return Row(line.number, cells, [Problem(line.number, None, text)], is_slipped=True)
+    problems = [_fault(line, place, places[place]) for place in line.faults if place in places]
     notices = []
-    if any(cell.strip(_BLANK) for cell in line.cells[width:]):
-        cells[SURPLUS] = _surplus(line.cells[width:], hides=PASSWORD in cells)
-        text = _("This row has %(cells)d cells, but the header names %(width)d columns. Check its quotes and separators.")
-        problems.append(Problem(line.number, None, text % {"cells": len(line.cells), "width": width}))
-    elif len(line.cells) < width and not line.is_padded:
-        missing = [name for place, name in places.items() if place >= len(line.cells)]
+    if has_surplus:
+        problems.append(Problem(line.number, None, _miscounted(line, width)))
+    elif len(texts) < width and not line.is_padded:
+        missing = [name for place, name in places.items() if place >= len(texts)]
         if missing:
             text = _("This row ends early: %(columns)s counts as empty.")
             notices.append(Problem(line.number, None, text % {"columns": ", ".join(missing)}))
     return Row(line.number, cells, problems, notices)
 
 
+def _fault(line: _Line, place: int, column: str) -> Problem:
+    text, value = line.faults[place]
+    return Problem(line.number, column, text % {"value": slips.HIDDEN if column == PASSWORD else shortened(value)})
+
+
+def _miscounted(line: _Line, width: int) -> str:
+    text = ngettext(
+        "This row has %(cells)d cell, but the header names %(width)d columns. Check its quotes and separators.",
+        "This row has %(cells)d cells, but the header names %(width)d columns. Check its quotes and separators.",
+        len(line.cells),
+    )
+    return text % {"cells": len(line.cells), "width": width}
+
+
+def _too_many_or_few(line: _Line, width: int, hidden: tuple[str, ...], *, has_surplus: bool) -> str:
+    told = ", ".join([*hidden, *([_("what stands behind the last column")] if has_surplus else [])])
+    text = _("Its sip_password may be among these, so they are shown as “…”; type them again: %(cells)s.")
+    return f"{_miscounted(line, width)} {text % {'cells': told}}"
+
+
 def _surplus(cells: list[str], *, hides: bool) -> str:
     """The cells behind the last column. One of them may be a password that slipped there, if the file has any: hidden."""
-    kept = [trimmed(cell) for cell in cells]
+    kept = list(cells)
     while not kept[-1]:
         kept.pop()
     return "\t".join("…" if hides and cell else cell for cell in kept)
@@ -219,8 +252,8 @@ def _delimiter(text: str) -> tuple[str, int, str]:
         return rest, 1, said[4]
     if said == "sep=" and "\t" in first:
         return rest, 1, "\t"
-    header = next((line for line in io.StringIO(text[:100_000]) if line.strip(_BLANK + DELIMITERS)), "")
-    best = max(DELIMITERS, key=lambda delimiter: (known(_split(header, delimiter)), header.count(delimiter)))
+    header = next((line for line in io.StringIO(text[:100_000]) if line.strip(_BLANK + slips.DELIMITERS)), "")
+    best = max(slips.DELIMITERS, key=lambda delimiter: (known(_split(header, delimiter)), header.count(delimiter)))
     return text, 0, best
 
 

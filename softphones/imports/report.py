@@ -15,7 +15,7 @@ from softphones.imports.columns import NAMES, NO_VALUE, PASSWORD, RESULT, SURPLU
 from softphones.imports.estimate import calls_for, seconds_for, seconds_sustained, seconds_to_mail
 from softphones.imports.statuses import counts, sentence, with_status
 from softphones.imports.storing import Examined
-from softphones.models import Import, ImportRow
+from softphones.models import Import, ImportRow, Softphone
 
 Kind, State = Import.Kind, Import.State
 
@@ -111,7 +111,9 @@ def result_csv(batch: Import) -> Iterator[str]:
 
 def examined_csv(found: Examined) -> Iterator[str]:
     """The lines of the result file of a file that was only examined."""
-    return spreadsheets.lines([*NAMES, *RESULT], (_line_of_checked(row) for row in found.rows))
+    there = {row.softphone for row in found.rows if row.softphone}
+    ids = dict(Softphone.objects.filter(pk__in=there).exclude(audian_id=None).values_list("pk", "audian_id"))
+    return spreadsheets.lines([*NAMES, *RESULT], (_line_of_checked(row, ids.get(row.softphone, "")) for row in found.rows))
 
 
 def problems(batch: Import) -> list[dict]:
@@ -144,13 +146,15 @@ def _line(row: ImportRow) -> list[str]:
     return _written(values, _IN_FILE.get(row.status, row.status), device_id, said)
 
 
-def _line_of_checked(row: Checked) -> list[str]:
+def _line_of_checked(row: Checked, device_id: str) -> list[str]:
     problems = [problem.as_dict() for problem in row.problems]
     values = _given_back(row.cells, problems)
     said = _remarks([*problems, *(notice.as_dict() for notice in row.notices)], row.line)
     if row.value(PASSWORD) and row.verdict != ImportRow.Verdict.EXISTS:
         said.append(str(_LEFT_OUT))
-    return _written(values, str(row.verdict), "", said)
+    if row.verdict == ImportRow.Verdict.EXISTS and not said:
+        said.append(_("Already there."))
+    return _written(values, str(row.verdict), device_id, said)
 
 
 def _given_back(values: dict[str, str], problems: list[dict]) -> dict[str, str]:

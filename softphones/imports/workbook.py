@@ -6,7 +6,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import openpyxl
@@ -32,11 +32,12 @@ class NoWorkbook(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
-    """A row that holds something: its number in the sheet, its cells, and what is wrong with which of them."""
+    """A row that holds something: its number in the sheet, its cells, and which of them are wrong: a sentence that quotes
+    %(value)s, and that value, which may be a password."""
 
     number: int
     cells: list[str] = field(repr=False)
-    faults: dict[int, str]
+    faults: dict[int, tuple[str, str]] = field(repr=False)
 
 
 def rows(file: bytes, notice: Callable[[str], object]) -> Iterator[SheetRow]:
@@ -113,8 +114,8 @@ def _filled(sheet) -> Iterator[tuple[int, tuple]]:
 def _row(number: int, cells: tuple, computed: tuple) -> SheetRow:
     texts, faults = [], {}
     for place, (cell, result) in enumerate(zip(cells, computed, strict=True)):
-        text, fault = _text(cell, result)
-        texts.append(text)
+        fault = _fault(cell, result)
+        texts.append("" if fault else _written(result.value, getattr(result, "number_format", None)))
         if fault:
             faults[place] = fault
     while texts and not texts[-1] and len(texts) - 1 not in faults:
@@ -122,18 +123,18 @@ def _row(number: int, cells: tuple, computed: tuple) -> SheetRow:
     return SheetRow(number, texts, faults)
 
 
-def _text(cell, result) -> tuple[str, str]:
-    """What a cell shows, and what is wrong with it."""
-    if cell.data_type == "f" and result.value is None:
-        return "", _("A formula without a result stands here. Write the text itself, or save the file once in Excel.")
-    if result.data_type == "e":
-        return "", _("The formula here ends in an error (%(error)s). Write the text itself.") % {
-            "error": str(result.value)[:20]
-        }
+def _fault(cell, result) -> tuple[str, str] | None:
+    """What is wrong with a cell, and what it says."""
     value = result.value
+    if cell.data_type == "f" and value is None:
+        return _("A formula without a result stands here. Write the text itself, or save the file once in Excel."), ""
+    if result.data_type == "e":
+        return _("The formula here ends in an error (%(value)s). Write the text itself."), str(value)[:20]
+    if isinstance(value, datetime) and value.time() == time():
+        value = value.date()
     if isinstance(value, (date, time, timedelta)):
-        return "", _("Excel made a date or time of this. Format the cell as text, and write it anew.")
-    return _written(value, getattr(result, "number_format", None)), ""
+        return _("Excel made a date or time of this: %(value)s. Format the cell as text, and write it anew."), str(value)
+    return None
 
 
 def _written(value: Any, number_format: str | None) -> str:

@@ -80,7 +80,10 @@ def send(account) -> Callable[[], None]:
 
 @pytest.fixture
 def command(account, tmp_path, capsys):
-    """`manage.py import_softphones` with --json, on a file with this text; returns the exit code and the answer."""
+    """`manage.py import_softphones` with --json, on a file with this text; returns the exit code and the answer.
+
+    What else it said stands in `.said`, the last at the end.
+    """
 
     def run(file: str | bytes, *options: str) -> tuple[int, dict]:
         path = tmp_path / "phones.csv"
@@ -91,9 +94,12 @@ def command(account, tmp_path, capsys):
             call_command("import_softphones", str(path), "--json", *options)
         except Exception as error:
             code = getattr(error, "returncode", None) or -1
-        [line] = capsys.readouterr().out.splitlines()
+        written = capsys.readouterr()
+        run.said.append(written.err)
+        [line] = written.out.splitlines()
         return code, json.loads(line)
 
+    run.said = []
     return run
 
 

@@ -1,9 +1,13 @@
 """`manage.py import_softphones`, as scripts use it."""
 
+import io
+
+import openpyxl
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from softphones import changes
 from softphones.models import Change, Import, Softphone
 from tests.imports.conftest import softphones_of, table, writes
 
@@ -27,6 +31,52 @@ def test_the_same_file_again_makes_nothing(command, sandbox, alice):
     code, answer = command(TWO)
     assert (code, answer["created"], answer["exists"]) == (0, 0, 2)
     assert writes(sandbox) == ["PUT", "PUT"]
+
+
+@pytest.mark.parametrize("more", ["", "Hall,,\n", "Door,nobody@acme.example,\n"], ids=["all", "one more", "one is wrong"])
+def test_what_is_there_already_has_its_device_id_in_the_result(command, sandbox, alice, tmp_path, more):
+    command(TWO)
+    out = tmp_path / "out.csv"
+    command(TWO + more, "--result", str(out))
+    there = [row for row in table(out.read_text(encoding="utf-8")) if row["status"] == "exists"]
+    assert {row["name"]: row["device_id"] for row in there} == {
+        device["name"]: device["id"] for device in softphones_of(sandbox) if device["name"] != "Hall"
+    }
+    assert len(there) == 2
+
+
+def test_what_only_waits_in_the_outbox_has_no_device_id_yet(command, account, tmp_path):
+    changes.create(account=account, name="Lobby", by=None, now=timezone.now())
+    out = tmp_path / "out.csv"
+    command("name\nLobby\n", "--result", str(out), "--dry-run")
+    [lobby] = table(out.read_text(encoding="utf-8"))
+    assert (lobby["status"], lobby["device_id"], lobby["message"]) == ("exists", "", "Already there.")
+
+
+def test_a_workbook_becomes_softphones_at_audian(command, sandbox):
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    book.active.append(["Name", "Extension"])
+    book.active.append(["Lobby", "0042"])
+    book.save(out)
+    code, answer = command(out.getvalue())
+    assert (code, answer["rows"], answer["created"], answer["errors"]) == (0, 1, 1, [])
+    assert [device["caller_id"]["internal"]["number"] for device in softphones_of(sandbox)] == ["0042"]
+
+
+def test_notices_are_told_with_their_line_and_column(command):
+    _code, answer = command("name,sip_password\nLobby,short1\n", "--dry-run")
+    assert [(notice["line"], notice["column"]) for notice in answer["notices"]] == [(2, None), (2, "sip_password")]
+    assert answer["notices"][1]["message"] == "The password is short. Leave it empty, and the portal makes a strong one."
+
+
+@pytest.mark.parametrize("header", ["name,owner_email,extension,sip_password,enabled\n", ""], ids=["slipped", "no header"])
+def test_a_password_stands_in_no_answer_and_no_line_of_the_command(command, tmp_path, header):
+    out = tmp_path / "out.csv"
+    code, answer = command(f"{header}Smith, John,,1001,s3cret-Word-77,yes\n", "--result", str(out))
+    assert code == 1
+    assert answer["errors"]
+    assert command.said[-1].startswith(f"Line {answer['errors'][0]['line']}")
+    assert "s3cret-Word-77" not in str(answer) + command.said[-1] + out.read_text(encoding="utf-8")
 
 
 def test_a_dry_run_writes_and_sends_nothing(command, sandbox, alice):

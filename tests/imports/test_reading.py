@@ -85,7 +85,7 @@ def test_a_header_that_is_not_understood_says_what_is_meant(header, says):
     [
         (b"", "empty"),
         (b" \r\n\r\n", "empty"),
-        (b"name,extension\n\n", "no rows"),
+        (b"name,extension\n\n", "no rows: there is nothing below the header. Write one for each softphone."),
         (b"x" * 3_000_000, "MB"),
         (b"name\n" + b"a\n" * (MOST_ROWS + 1), "5000 rows"),
         (b'name\n"Lobby\n', "quotation"),
@@ -123,9 +123,19 @@ def test_a_formula_without_a_result_is_wrong_in_its_cell():
     assert "formula" in found.message
 
 
-def test_a_date_is_wrong_in_its_cell():
-    [row] = read(book(["name", "extension"], ["Lobby", datetime.date(2026, 1, 2)])).rows
-    assert "date" in row.problems[0].message
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (datetime.date(2026, 1, 2), "2026-01-02"),
+        (datetime.datetime(2026, 1, 2, 10, 11), "2026-01-02 10:11:00"),
+        (datetime.time(10, 11), "10:11:00"),
+    ],
+)
+def test_a_date_or_time_is_wrong_in_its_cell_and_quoted(value, shown):
+    [row] = read(book(["name", "extension"], ["Lobby", value])).rows
+    [found] = row.problems
+    assert (found.line, found.column) == (2, "extension")
+    assert found.message == f"Excel made a date or time of this: {shown}. Format the cell as text, and write it anew."
 
 
 def test_a_workbook_bomb_is_refused_before_it_is_unpacked():
@@ -208,6 +218,38 @@ def test_no_damage_to_a_workbook_makes_the_reader_fail(noise):
     file[200 : 200 + len(noise)] = noise
     table = read(bytes(file))
     assert table.rows or table.problems
+
+
+FULL = {
+    "name": "Lobby",
+    "owner_email": "alice@acme.example",
+    "owner_id": "f" * 32,
+    "extension": "1001",
+    "caller_id_name": "Front desk",
+    "sip_username": "lobby.1",
+    "sip_password": "s3cret-Word-77",
+    "enabled": "yes",
+}
+
+
+@given(st.permutations(list(FULL)), st.sampled_from([name for name in FULL if name not in ("name", "sip_password")]))
+def test_a_cell_left_out_tells_no_password_whatever_the_order_of_the_columns(order, lost):
+    assert_no_password_is_told(order, [FULL[name] for name in order if name != lost])
+
+
+@given(st.permutations(list(FULL)), st.sampled_from(list(FULL)), st.integers(0, 8))
+def test_a_comma_too_many_tells_no_password_whatever_the_order_of_the_columns(order, torn, empty):
+    row = [FULL[name] for name in order]
+    row[order.index(torn) : order.index(torn) + 1] = ["Smith", "Johnny"] if torn != "sip_password" else ["", FULL[torn]]
+    assert_no_password_is_told(order, row)
+    assert_no_password_is_told(order, [*row, *[""] * empty])
+
+
+def assert_no_password_is_told(header: list[str], cells: list[str]) -> None:
+    [row] = read(f"{','.join(header)}\n{','.join(cells)}\n".encode()).rows
+    told = {name: text for name, text in row.cells.items() if name != "sip_password"}
+    assert FULL["sip_password"] not in str([told, row.problems, row.notices])
+    assert row.is_slipped or row.cells["sip_password"] == FULL["sip_password"]
 
 
 _text = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), max_size=20)
