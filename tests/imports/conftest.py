@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from softphones import changes, imports, mirror
 from softphones.connection import connect
-from softphones.models import Import, Softphone, SyncRun
+from softphones.models import Import, ImportRow, Softphone, SyncRun
 from softphones.pacing import Urgency
 from tests.changes.conftest import PASSWORD, SHORT, again, sandbox, short_limits, softphones_of, writes  # noqa: F401
 from tests.factories import make_account, make_owner, make_user
@@ -119,3 +119,14 @@ def verdicts(batch: Import) -> list[str]:
 def table(lines) -> list[dict[str, str]]:
     """A result file as other programs read it."""
     return list(csv.DictReader(io.StringIO("".join(lines).removeprefix("\ufeff"))))
+
+
+def everything_stored() -> str:
+    """The tables of bulk work as they stand in the database, nothing deciphered."""
+    with connection.cursor() as cursor:
+        found = []
+        for table_of in (Import, ImportRow):
+            cursor.execute(f"SELECT * FROM {table_of._meta.db_table}")  # noqa: S608
+            found += cursor.fetchall()
+    assert found
+    return repr(found)

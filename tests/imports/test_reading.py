@@ -127,7 +127,7 @@ def test_a_formula_without_a_result_is_wrong_in_its_cell():
     ("value", "shown"),
     [
         (datetime.date(2026, 1, 2), "2026-01-02"),
-        (datetime.datetime(2026, 1, 2, 10, 11), "2026-01-02 10:11:00"),
+        (datetime.datetime.fromisoformat("2026-01-02 10:11"), "2026-01-02 10:11:00"),
         (datetime.time(10, 11), "10:11:00"),
     ],
 )
