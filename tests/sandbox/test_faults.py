@@ -1,7 +1,10 @@
 """Every failure on demand, and what is left behind by it."""
 
+import socket
+import struct
 import threading
 import time
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -272,3 +275,16 @@ def test_a_server_that_stops_lets_nobody_wait():
         wait_until(lambda: api.sandbox.calls)
     asking.join(timeout=30)
     assert [type(each) for each in outcome] == [requests.ConnectionError]
+
+
+def test_a_client_that_was_killed_is_nothing_to_tell(capfd):
+    """Its connection is reset, as what was sent to it was not read any more."""
+    with calling(rate_limit=False) as api:
+        server, others = urlsplit(api.url), threading.enumerate()
+        for sent in (b"", b"GET /v2 HTTP/1.1\r\n"):
+            with socket.create_connection((server.hostname, server.port), timeout=30) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.sendall(sent)
+        requests.get(f"{api.root}/sandbox", headers={"Connection": "close"}, timeout=30)  # by then the two were let in
+        wait_until(lambda: all(thread in others for thread in threading.enumerate()))
+    assert capfd.readouterr().err == ""

@@ -2,6 +2,7 @@
 
 import io
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -69,6 +70,11 @@ class SandboxServer(ThreadingHTTPServer):
         with self._idle:
             self._connections.discard(request)
             self._idle.notify_all()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of faults of ours; that a client was killed is none."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def stop(self, patience: float = 2.0) -> None:
         """End serving; wait at most `patience` seconds for requests that are being answered."""
