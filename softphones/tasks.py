@@ -104,6 +104,7 @@ def _forget() -> None:
     people.forget_lapsed(now=now)
     limits.forget(now=now)
     imports.forget_unstarted(now=now)
+    imports.forget_ended(now=now)
     if leases.take(MAILS_FORGOTTEN, HOUR):
         mail.forget(now=now)
 

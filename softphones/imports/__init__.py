@@ -22,6 +22,9 @@ Check (each returns an Import in state CHECKED; nothing is written at Audian or 
         Not in a transaction.
     mail_setup(*, batch: Import, by, now) -> Import
         A SEND_LINKS to the people of what `batch` made, with `parent=batch`; who was mailed before is `exists`.
+    check_rest(*, batch: Import, by, now) -> Import
+        What failed of `batch`, or was not done, once more. A password that the file gave is only known yet where the row
+        failed; else a notice says that a new one is made. Raises NotPossible if nothing is left.
 
 Then:
     summary(batch, *, now) -> Summary: what the preview says: counts, calls, seconds, cut_off (who is connected), has_to_type,
@@ -59,6 +62,7 @@ Look:
 from django.utils.translation import gettext_lazy as _
 
 from softphones.imports.acting import act_on, mail_setup, undo
+from softphones.imports.again import check_rest
 from softphones.imports.candidates import people_without
 from softphones.imports.columns import Column, columns, template_csv
 from softphones.imports.estimate import Summary, summary
@@ -68,7 +72,7 @@ from softphones.imports.report import Progress, examined_csv, notices, problems,
 from softphones.imports.settling import catch_up, go_on, go_on_for, settle, unwritten, waits_for_room
 from softphones.imports.starting import ChangedMeanwhile, NotPossible, cancel, pause, resume, start
 from softphones.imports.statuses import STATUSES, counts
-from softphones.imports.storing import check, examine, forget_unstarted, from_people, unfinished
+from softphones.imports.storing import check, examine, forget_ended, forget_unstarted, from_people, unfinished
 
 LIMITS = _(
     "At most 2 MB and 5,000 rows: CSV (comma, semicolon or tab; UTF-8) or Excel (.xlsx), the first row names the columns."
@@ -91,11 +95,13 @@ __all__ = [
     "cancel",
     "catch_up",
     "check",
+    "check_rest",
     "columns",
     "counts",
     "examine",
     "examined_csv",
     "following",
+    "forget_ended",
     "forget_unstarted",
     "from_people",
     "go_on",

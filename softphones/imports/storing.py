@@ -21,6 +21,7 @@ from softphones.self_service import default_name
 Verdict, State, Kind = ImportRow.Verdict, Import.State, Import.Kind
 
 KEPT_FOR = timedelta(hours=24)
+FORGETS_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,35 @@ def rank(row: ImportRow) -> int:
 def forget_unstarted(*, now: datetime) -> None:
     """Drop what was checked a day ago and nobody started, with the passwords in it."""
     Import.objects.filter(state=State.CHECKED, created_at__lte=now - KEPT_FOR).delete()
+
+
+def forget_ended(*, now: datetime) -> None:
+    """Drop what a file said of rows that were wrong or there already, a day after the import came to its end.
+
+    What was to be made stays with the report: the mirror says the same, or the result file does it again. Lines, verdicts,
+    columns and numbers stay too. A few imports at a time; one of which nothing is left to drop has no fingerprint any more.
+    """
+    ended = Import.objects.filter(kind=Kind.CREATE, is_file=True, state__in=(State.FINISHED, State.CANCELLED))
+    ended = ended.filter(finished_at__lte=now - KEPT_FOR).exclude(sha256="").order_by("finished_at")
+    for batch in ended[:FORGETS_AT_ONCE]:
+        with transaction.atomic():
+            rows = batch.rows.exclude(verdict__in=ImportRow.WILL).select_related("softphone")
+            rows = list(rows.defer("cells", "password", "softphone__password"))
+            for row in rows:
+                _forget(row)
+            ImportRow.objects.bulk_update(rows, ["cells", "problems", "notices"], batch_size=500)
+            Import.objects.filter(pk=batch.pk).update(sha256="")
+
+
+def _forget(row: ImportRow) -> None:
+    """Keep where the row stood and what became of it. A softphone that is there is told by what the mirror says, so that
+    importing the result again finds it."""
+    there, cells = row.softphone if row.verdict == Verdict.EXISTS else None, {}
+    if there:
+        cells = {"name": there.name, "owner_id": there.owner_audian_id, "sip_username": there.sip_username}
+    text = _("What was wrong here is forgotten a day after the import. Check the row again from your own file.")
+    row.cells, row.notices = json.dumps(cells), []
+    row.problems = [problem | {"message": text} for problem in row.problems]
 
 
 def _examined(table: Table, account: Account, by: User | None) -> Examined:
