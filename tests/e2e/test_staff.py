@@ -8,7 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from softphones import changes, mirror, second_factor
-from softphones.models import Message, Softphone, SyncRun
+from softphones.models import AuditEvent, Message, Softphone, SyncRun
 from tests.factories import make_user
 from tests.staffing import enrolled_app
 
@@ -55,6 +55,8 @@ def test_a_passkey_opens_the_pages_for_staff(visitor, portal, adam):
     assert len(admin.clipboard.split()) == 10
     told = Message.objects.filter(kind="second_factor", detail="webauthn", about=adam)
     assert sorted(each.to for each in told) == [ADAM, eve.email], "every admin is mailed, and nobody else"
+    on_record = AuditEvent.objects.get(act="second_factor:enrolled", data__kind="webauthn")
+    assert (on_record.actor, on_record.ip, on_record.account) == (adam, "127.0.0.1", portal)
     page.get_by_role("link", name="I have kept them").click()
     expect(page.get_by_role("heading", name="What waits for somebody")).to_be_visible()
 
