@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import django
@@ -39,10 +39,10 @@ def main() -> int:
         return 0
     with stage(devices=options.presses, latency_ms=50, database=options.database, rate_limit=True) as place:
         run = place.run("benchmarks.urgent", "--press", f"--rows={options.rows}")
-    if len(run["seconds"]) != options.presses or not run["waiting"]:
+    if not run["waiting"]:
         sys.exit(f"The run is no measure: {run}")
     detail = (
-        f"{options.presses} during {options.rows:,} rows, {run['waiting']:,} of them still wait; median {run['median']:.2f} s"
+        f"{len(run['seconds'])} presses, median {run['median']:.2f} s; {run['waiting']:,} of {options.rows:,} rows still wait"
     )
     line = Line("seconds until a reset is at Audian, at most", max(run["seconds"]), LIMIT, detail=detail)
     print(line, flush=True)
@@ -71,6 +71,8 @@ def press(rows: int) -> dict:
             wish = changes.reset_password(softphone=phone, by=None, now=timezone.now())
             _wait_for(lambda wish=wish: Change.objects.filter(pk=wish.pk, state=Change.State.DONE).exists())
             seconds.append(time.perf_counter() - begun)
+            if seconds[-1] >= GIVES_UP:
+                break
             time.sleep(BETWEEN)
         waiting = Import.objects.get().will - Change.objects.filter(kind=Change.Kind.CREATE, state=Change.State.DONE).count()
     return {"seconds": seconds, "median": sorted(seconds)[len(seconds) // 2], "waiting": waiting}
@@ -98,11 +100,10 @@ def _beside(*command: str) -> Iterator[None]:
         process.wait()
 
 
-def _wait_for(happens) -> None:
+def _wait_for(happens: Callable[[], bool]) -> None:
+    """Until it happens, or nobody would wait any longer."""
     until = time.perf_counter() + GIVES_UP
-    while not happens():
-        if time.perf_counter() > until:
-            sys.exit(f"Nothing came of it in {GIVES_UP} seconds.")
+    while not happens() and time.perf_counter() < until:
         time.sleep(0.02)
 
 
