@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import subprocess
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from tests.staffing import staff_browser
 
 PASSWORD = "canary-sings-7Qz"
 IMPORTED, REFUSED = "canary-hums-9Xw", "canary whistles 3Kv"  # the second holds spaces, which no password may
+SLIPPED = "canary-slips-4Td"  # under another column, by a comma too many or a header left out
 ZOIPER = "Z5 5.6.4 Zoiper rv2.10.20"
 LINPHONE = {"User-Agent": "LinphoneAndroid/6.0.21", "X-Linphone-Provisioning": "1"}
 
@@ -89,7 +91,7 @@ def test_no_secret_is_left_in_a_log_a_table_a_message_a_page_or_a_file(sandbox, 
     assert len(shown) == 5
     assert all(PASSWORD in text for text in shown)
     assert IMPORTED in json.dumps(sandbox.devices())
-    secrets = {PASSWORD, IMPORTED, REFUSED, sandbox.api_key, ApiToken.objects.get().token, *tokens}
+    secrets = {PASSWORD, IMPORTED, REFUSED, SLIPPED, sandbox.api_key, ApiToken.objects.get().token, *tokens}
     left_behind = {
         "logs": "\n".join(logged),
         "pages": "\n".join(pages),
@@ -168,11 +170,14 @@ def look_as_staff(account, pages: list[str]) -> None:
 def import_as_staff(account, pages: list[str]) -> None:
     """A file with passwords: checked, pasted next to another one, started, sent, and its result taken away."""
     browser = staff_browser(account, "admin", "ada@acme.example")
-    file = f"name,sip_password\nLobby,{IMPORTED}\nHall,{REFUSED}\n"
+    file = f"name,sip_password\nLobby,{IMPORTED}\nHall,{REFUSED}\nGate, North,{SLIPPED}\n"
     both = {"text": file, "file": SimpleUploadedFile("phones.csv", file.encode())}
     pages.append(text_of(browser.post("/acme/imports/", both)))
     pages.append(text_of(browser.post("/acme/imports/", {"text": file}, follow=True)))
     batch = Import.objects.get()
+    assert [row.password for row in batch.rows.order_by("line")][:2] == [IMPORTED, REFUSED]
+    stored = everything_in_the_database()
+    assert not [secret for secret in (IMPORTED, REFUSED, SLIPPED) if secret in stored], "encrypted at once"
     page = f"/acme/imports/{batch.pk}/"
     pages.append(text_of(browser.post(f"{page}start/")))
     pages.append(text_of(browser.post(f"{page}start/", {"skip_errors": "on"}, follow=True)))
@@ -182,6 +187,37 @@ def import_as_staff(account, pages: list[str]) -> None:
     pages.extend(text_of(browser.get(address)) for address in addresses)
     pages.append(text_of(browser.post(f"{page}undo/", follow=True)))
     pages.append(text_of(browser.post(f"{page}mails/", follow=True)))
+    import_what_slipped(browser, pages)
+
+
+def import_what_slipped(browser, pages: list[str]) -> None:
+    """The template with commas and cells too many and too few, and its rows alone: as a file, pasted, and by the command."""
+    header = "name,owner_email,owner_id,extension,caller_id_name,sip_username,sip_password,enabled\n"
+    rows = (
+        f"Smith, John,,,1001,John,john.1,{SLIPPED},yes\n"
+        f"Smith, John,,,1001,John,,{SLIPPED}\n"
+        f"Lobby,1001,Lobby,lobby.1,{SLIPPED},yes\n"
+        f"Lobby;;;1001;Lobby;lobby.1;{SLIPPED};yes\n"
+    )
+    for file in (header + rows, rows):
+        pages.append(text_of(browser.post("/acme/imports/", {"text": file}, follow=True)))
+        batch = Import.objects.latest("pk")
+        page = f"/acme/imports/{batch.pk}/"
+        pages.extend(text_of(browser.get(address)) for address in (page, f"{page}?show=error", f"{page}csv/", "/acme/imports/"))
+        pages.append(text_of(browser.post(f"{page}start/", {"skip_errors": "on"}, follow=True)))
+        uploaded = {"file": SimpleUploadedFile("phones.csv", (file + " \n").encode())}
+        pages.append(text_of(browser.post("/acme/imports/", uploaded, follow=True)))
+        pages.append(said_by_the_command(file))
+
+
+def said_by_the_command(file: str) -> str:
+    said = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder:
+        path, result = Path(folder) / "phones.csv", Path(folder) / "result.csv"
+        path.write_text(file)
+        with suppress(CommandError):
+            call_command("import_softphones", path, "--json", "--result", result, stdout=said, stderr=said)
+        return said.getvalue() + result.read_text()
 
 
 def look_as_operator(settings, pages: list[str]) -> None:
