@@ -41,7 +41,7 @@ NOISE = random.Random(7)
 FILES = {
     "nothing in it": (b"", "The file is empty. Start with the template."),
     "blanks alone": (b" \r\n \n", "The file is empty. Start with the template."),
-    "a header alone": (b"name,owner_email\n", "The file has no rows: there is nothing below the header."),
+    "a header alone": (b"name,owner_email\n", "there is nothing below the header. Write one for each softphone."),
     "two megabytes of noise": (NOISE.randbytes(2 * MEGABYTE - 1), "Save"),
     "a bomb": (bomb(), "This workbook unpacks to far more than a list of softphones."),
     "a zip archive": (bomb()[:2000], "This workbook is damaged or cut off."),
@@ -123,6 +123,21 @@ def test_a_row_that_is_wrong_says_in_which_column_and_what_to_do(admin, kind):
     assert sentence in words(row)
     if column:
         assert column in [words(name) for name in row.select(".verdict p code")]
+
+
+def test_a_nul_that_is_pasted_is_told_with_its_line_like_one_in_a_file(admin):
+    response = admin.post(BULK, {"text": "name\nHall\nLob\0by\n"}, follow=True)
+    first = words(soup(response).select_one("#rows tbody tr"))
+    assert first.startswith("Line 3")
+    assert "“Lob�by” holds a character that can’t be seen (shown as �). Type it anew." in first
+
+
+def test_text_that_is_not_utf8_is_shown_as_it_is_meant_with_a_notice(admin):
+    response = admin.post(BULK, {"file": as_file("name,extension\nJosé Müller,1001\n".encode("cp1252"))}, follow=True)
+    page = soup(response)
+    assert "José Müller" in words(page.select_one("#rows tbody tr"))
+    notice = "The file is not UTF-8; it was read as Windows-1252. Check that names with accents are right."
+    assert notice in [words(each) for each in page.select(".note")]
 
 
 def test_usernames_that_differ_in_case_alone_are_one(admin):

@@ -14,6 +14,13 @@ from tests.staffing import staff_browser
 
 pytestmark = pytest.mark.django_db
 
+#: A comma too many, a cell left out, a header left out: a password under another column.
+SLIPPED = {
+    "a comma too many": "name,owner_email,extension,sip_password,enabled\nSmith, John,,1001,s3cret-Word-77,yes\n",
+    "a cell left out": "name,owner_email,extension,sip_password,enabled\nLobby,1001,s3cret-Word-77,yes\n",
+    "as many cells": "name,owner_email,extension,sip_password,enabled\nSmith, John,,1001,s3cret-Word-77\n",
+    "no header": "Lobby,,1001,s3cret-Word-77,yes\n",
+}
 DIRTY = "name,owner_email\nAlice - softphone,alice@acme.example\n,alice@acme.example\nLobby,nobody@acme.example\n"
 
 
@@ -39,6 +46,10 @@ class TestTheForm:
         template = b"".join(response.streaming_content)
         batch = upload(template.replace(b"alice@example.com", b"alice@acme.example"))
         assert (batch.will, batch.errors, batch.problems) == (1, 0, [])
+
+    def test_the_template_is_one_press_away(self, admin):
+        links = [each["href"] for each in soup(admin.get(BULK)).select("a") if words(each) == "Download the template"]
+        assert set(links) == {f"{BULK}template/"}
 
     def test_pasted_rows_are_checked_like_a_file(self, admin):
         response = admin.post(BULK, {"text": "name\textension\nLobby\t0042\n"}, follow=True)
@@ -80,6 +91,15 @@ class TestTheCheck:
         assert tabs(response) == ["All 3", "Error 2", "Will be created 1"]
         assert "2 rows have errors" in words(response)
         assert "1 softphone will be created" in words(response)
+
+    def test_each_of_the_three_verdicts_has_its_tab_and_errors_come_first(self, admin, upload, account, owner):
+        make_softphone(account, owner, name="Alice - mobile", sip_username="alice.1")
+        response = admin.get(page_of(upload(f"{DIRTY}alice - MOBILE,alice@acme.example\n")))
+        assert tabs(response) == ["All 4", "Error 2", "To look at 1", "Will be created 1", "Already there 1"]
+        assert [row.partition(" ")[2].split()[0] for row in shown(response)] == ["3", "4", "2", "5"]
+        address = page_of(Import.objects.get())
+        [there] = shown(admin.get(f"{address}?show=exists"))
+        assert there == "Line 5 alice - MOBILE alice.1 Alice Smith alice@acme.example – Already there"
 
     def test_nothing_is_asked_for(self, upload, owner):
         upload(DIRTY)
@@ -142,6 +162,26 @@ class TestTheCheck:
             response = admin.get(address)
             content = b"".join(response.streaming_content) if response.streaming else response.content
             assert b"s3c" not in content
+
+    @pytest.mark.parametrize("slip", SLIPPED)
+    def test_a_password_that_slipped_stands_nowhere_either(self, admin, slip):
+        response = admin.post(BULK, {"text": SLIPPED[slip]}, follow=True)
+        page = response.redirect_chain[-1][0]
+        content = [response.content, *(admin.get(each).content for each in (BULK, f"{page}?show=error"))]
+        content += admin.get(f"{page}csv/").streaming_content
+        assert b"s3cret-Word-77" not in b"".join(content)
+
+    def test_which_cells_have_to_be_typed_again_is_said(self, admin, upload):
+        response = admin.get(page_of(upload(SLIPPED["a cell left out"])))
+        [row] = shown(response)
+        assert row.startswith("Line 2 Lobby 1001 … Error This row has 4 cells, but the header names 5 columns.")
+        assert row.endswith("so they are shown as “…”; type them again: extension.")
+
+    def test_rows_without_a_header_are_told_so_in_one_sentence(self, admin):
+        response = admin.post(BULK, {"text": SLIPPED["no header"]}, follow=True)
+        [fault] = soup(response).select(".faults li")
+        assert words(fault).startswith("Line 1 The first row names none of our columns. Put a row above it that says which")
+        assert soup(response).select_one("#columns a[href$='/template/']")
 
     def test_an_import_of_another_account_is_not_there(self, admin, upload, mallory):
         batch = upload("name\nLobby\n")
