@@ -29,20 +29,37 @@ def page_by(field: str, rows: QuerySet, *, descending: bool = False, after: str 
 
     `field` is never NULL. A mark that is not ours, or belongs to another order, counts as none. One query.
     """
+    return page_through(field, [rows], descending=descending, after=after, before=before, size=size)
+
+
+def page_through(
+    field: str, parts: list[QuerySet], *, descending: bool = False, after: str = "", before: str = "", size: int = 50
+) -> Page:
+    """As page_by, of rows of several kinds: first all of the first part, then those of the next. A query a part at most."""
     start, end = _unmark(after, field), _unmark(before, field)
+    found = _along(field, parts, end or start, not descending, bool(end), size + 1)
+    shown, is_more = found[:size], len(found) > size
     if end:
-        found = list(_ordered(field, _beyond(field, rows, end, descending), not descending)[: size + 1])
-        shown = found[:size][::-1]
-        has_previous, has_next = len(found) > size, True
+        shown, has_previous, has_next = shown[::-1], is_more, True
     else:
-        found = list(_ordered(field, _beyond(field, rows, start, not descending), descending)[: size + 1])
-        shown = found[:size]
-        has_previous, has_next = bool(start), len(found) > size
+        has_previous, has_next = bool(start), is_more
     return Page(
-        shown,
-        next=_mark(shown[-1], field) if shown and has_next else "",
-        previous=_mark(shown[0], field) if shown and has_previous else "",
+        [row for _part, row in shown],
+        next=_mark(*shown[-1], field) if shown and has_next else "",
+        previous=_mark(*shown[0], field) if shown and has_previous else "",
     )
+
+
+def _along(field: str, parts: list[QuerySet], mark: tuple | None, upwards: bool, backwards: bool, number: int) -> list[tuple]:
+    """So many rows from the mark on, forwards or backwards, each with the number of its part."""
+    found = []
+    for part in reversed(range(len(parts))) if backwards else range(len(parts)):
+        at, key = (mark[0], mark[1:]) if mark else (part, None)
+        if (part > at if backwards else part < at) or len(found) == number:
+            continue
+        beyond = _beyond(field, parts[part], key if part == at else None, upwards != backwards)
+        found += [(part, row) for row in _ordered(field, beyond, upwards == backwards)[: number - len(found)]]
+    return found
 
 
 def all_by(field: str, rows: QuerySet, *, descending: bool = False, batch: int = 1000) -> Iterator:
@@ -68,14 +85,16 @@ def _beyond(field: str, rows: QuerySet, key: tuple | None, upwards: bool) -> Que
     return rows.filter(**{f"{field}__{side}e": value}).filter(Q(**{f"{field}__{side}": value}) | Q(**{f"id__{side}": pk}))
 
 
-def _mark(row, field: str) -> str:
+def _mark(part: int, row, field: str) -> str:
     value = getattr(row, field)
-    return signing.dumps([value.isoformat() if isinstance(value, datetime) else value, row.pk], salt=f"{SALT}:{field}")
+    value = value.isoformat() if isinstance(value, datetime) else value
+    return signing.dumps([part, value, row.pk], salt=f"{SALT}:{field}")
 
 
 def _unmark(text: str, field: str) -> tuple | None:
+    """Part, value and primary key of the row that a mark names; None if it was not us."""
     try:
-        value, pk = signing.loads(text, salt=f"{SALT}:{field}")
-    except signing.BadSignature:
+        part, value, pk = signing.loads(text, salt=f"{SALT}:{field}")
+    except (signing.BadSignature, ValueError):
         return None
-    return value, pk
+    return part, value, pk

@@ -1,15 +1,17 @@
 """Leavers: people who are switched off, gone, or unknown at Audian, while a phone of theirs still works. And closing it."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Min, OuterRef, Prefetch, Q, QuerySet
 
 from softphones import audit, changes, members, people
 from softphones.models import Account, Membership, Owner, Softphone, User
+from softphones.paging import Page, page_through
 
 _LEFT = Q(enabled=False) | Q(gone_at__isnull=False)
 # It names an owner whom Audian does not have.
@@ -62,8 +64,7 @@ def leavers(account: Account) -> QuerySet[Softphone]:
 def people_leaving(account: Account) -> int:
     """How many people have left and still have a phone that works."""
     # Two counts, since one with OR would read all phones of the account.
-    known = _left(account).filter(Exists(_working(account).filter(owner=OuterRef("pk")))).count()
-    return known + _working(account).filter(_DANGLING).values("owner_audian_id").distinct().count()
+    return _known(account).count() + _working(account).filter(_DANGLING).values("owner_audian_id").distinct().count()
 
 
 def _working(account: Account) -> QuerySet[Softphone]:
@@ -74,13 +75,41 @@ def _left(account: Account) -> QuerySet[Owner]:
     return Owner.objects.filter(_LEFT, account=account)
 
 
-def leaving(account: Account, *, most: int = 200) -> list[Leaver]:
-    """Those people with the phones that still work, by name; at most so many phones."""
-    phones = leavers(account).select_related("owner", "account").defer("password").order_by("owner__name", "name", "id")[:most]
-    groups: dict[str, list[Softphone]] = {}
-    for phone in phones:
-        groups.setdefault(phone.owner_audian_id or phone.owner.audian_id, []).append(phone)
-    return [Leaver(audian_id, found[0].owner, found) for audian_id, found in groups.items()]
+def _known(account: Account) -> QuerySet[Owner]:
+    """Those of them whom Audian has, or had."""
+    return _left(account).filter(Exists(_working(account).filter(owner=OuterRef("pk"))))
+
+
+def leaving(account: Account, *, after: str = "", before: str = "", size: int = 50) -> Page:
+    """Those people with the phones that still work, a page at a time: by name, and then those whom Audian does not have."""
+    phones = Prefetch("softphones", _working(account).defer("password").order_by("name", "id"), to_attr="phones")
+    # By their keys, so that no database walks along the names of all people for the few who left.
+    known = Owner.objects.filter(pk__in=_known(account).values("pk")).select_related("account").prefetch_related(phones)
+    page = page_through("name", [known, _first_of_each(account)], after=after, before=before, size=size)
+    dangling = _dangling(account, [row.owner_audian_id for row in page.rows if isinstance(row, Softphone)])
+    rows = [
+        Leaver(row.audian_id, row, row.phones)
+        if isinstance(row, Owner)
+        else Leaver(row.owner_audian_id, None, dangling[row.owner_audian_id])
+        for row in page.rows
+    ]
+    return replace(page, rows=rows)
+
+
+def _first_of_each(account: Account) -> QuerySet[Softphone]:
+    """One phone for each person whom Audian does not have."""
+    dangling = _working(account).filter(_DANGLING)
+    first = dangling.order_by().values("owner_audian_id").annotate(first=Min("pk")).values("first")
+    return Softphone.objects.filter(pk__in=first).defer("password")
+
+
+def _dangling(account: Account, audian_ids: list[str]) -> dict[str, list[Softphone]]:
+    """The phones that name these owners, whom Audian does not have; the first of each as `_first_of_each` finds it."""
+    found = _working(account).filter(_DANGLING, owner_audian_id__in=audian_ids).select_related("account").defer("password")
+    phones = defaultdict(list)
+    for phone in found.order_by("id") if audian_ids else ():
+        phones[phone.owner_audian_id].append(phone)
+    return phones
 
 
 def one_leaving(account: Account, audian_id: str) -> Leaver | None:

@@ -22,7 +22,8 @@ from softphones.views.helpdesk_page import address_of_page
 @require_safe
 def leavers(request, slug):
     account = account_for(request, slug, FIND)
-    leaving = helpdesk.leaving(account)
+    page = helpdesk.leaving(account, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
+    leaving = page.rows
     owners = acts_on_among(request.user, account, [each.owner for each in leaving if each.owner])
     roles = helpdesk.roles_of(account, leaving)
     found = [
@@ -34,7 +35,7 @@ def leavers(request, slug):
         )
         for each in leaving
     ]
-    context = {"account": account, "here": slug, "part": "people", "leavers": found}
+    context = {"account": account, "here": slug, "part": "people", "leavers": found, "page": page}
     return render(request, "helpdesk/leavers.html", context)
 
 

@@ -1,6 +1,10 @@
 """People who left while a phone of theirs still works, and closing what they leave."""
 
+import re
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from softphones import helpdesk as room
@@ -44,6 +48,68 @@ def test_the_list_names_them_and_why(helpdesk, account, alice_has_left):
         "Alice Smith switched off at Audian · 1 phone still works Close their phones…",
         "Somebody's phone names a person whom Audian does not have · 1 phone still works Close their phones…",
     ]
+
+
+def names(page) -> list[str]:
+    return [words(each) for each in soup(page).select(".leaver strong")]
+
+
+def turned(browser, page, rel) -> list:
+    """The pages that follow when *Next* or *Previous* is pressed until there is none."""
+    pages = [page]
+    while link := soup(pages[-1]).select_one(f"a[rel={rel}]"):
+        pages.append(browser.get("/acme/leavers/" + link["href"]))
+    return pages
+
+
+def test_all_of_them_are_listed_a_page_at_a_time_and_as_many_as_the_overview_says(helpdesk, account):
+    for number in range(130):
+        make_softphone(account, make_owner(account, name=f"Leaver {number:03}", enabled=False))
+    for number in range(75):
+        for phone in range(2):
+            make_softphone(account, name=f"Phone {number:03}{'ab'[phone]}", owner_audian_id=f"d{number:031x}")
+    here = make_owner(account, name="Leaver 000 who is here")
+    make_softphone(account, here)
+    everybody = [f"Leaver {number:03}" for number in range(130)] + [f"Phone {number:03}a" for number in range(75)]
+    forwards = turned(helpdesk, helpdesk.get("/acme/leavers/"), "next")
+    assert [len(names(page)) for page in forwards] == [50, 50, 50, 50, 5]
+    assert [name for page in forwards for name in names(page)] == everybody
+    backwards = turned(helpdesk, forwards[-1], "prev")
+    assert [names(page) for page in backwards] == [names(page) for page in reversed(forwards)]
+    assert "205 leavers" in words(helpdesk.get("/acme/"))
+
+
+def test_all_phones_of_a_person_are_counted(helpdesk, account):
+    owner = make_owner(account, name="Anna", enabled=False)
+    for left, number in ((owner, 201), (make_owner(account, name="Bert", enabled=False), 2)):
+        for phone in range(number):
+            make_softphone(account, left, name=f"Phone {phone}")
+    for phone in range(3):
+        make_softphone(account, name=f"Phone {phone}", owner_audian_id="f" * 32)
+    rows = [words(row) for row in soup(helpdesk.get("/acme/leavers/")).select(".leaver")]
+    assert [re.search(r"\d+ phones still work", row)[0] for row in rows] == [
+        "201 phones still work",
+        "2 phones still work",
+        "3 phones still work",
+    ]
+
+
+def test_the_list_costs_as_many_queries_for_two_as_for_many(helpdesk, account):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as found:
+            assert helpdesk.get("/acme/leavers/").status_code == 200
+        return len(found)
+
+    def leave(number):
+        make_softphone(account, make_owner(account, name=f"Leaver {number}", enabled=False))
+        make_softphone(account, name=f"Phone {number}", owner_audian_id=f"d{number:031x}")
+
+    leave(1)
+    queries()
+    before = queries()
+    for number in range(2, 12):
+        leave(number)
+    assert queries() == before
 
 
 def test_nobody_left_says_so(helpdesk, alices_phone):
