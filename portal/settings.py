@@ -38,6 +38,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=5000;",
     }
 else:
+    _given = DATABASES["default"].get("OPTIONS", {})
+    # Nobody waits for ever for what another transaction has locked, nor keeps it locked while it does nothing. Migrations
+    # wait (softphones/configuration.py); what the address gives as `options` comes last, so that it wins.
+    _patience = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
     # A server that is gone without a word would keep a request for minutes, or for ever on a connection that is there.
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
@@ -45,7 +49,9 @@ else:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 25_000,  # milliseconds
-    } | DATABASES["default"].get("OPTIONS", {})
+        **_given,
+        "options": f"{_patience} {_given.get('options', '')}".strip(),
+    }
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

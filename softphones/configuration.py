@@ -87,8 +87,20 @@ def _free_slug(name: str) -> str:
     return next(slug for slug in candidates if slug not in RESERVED_SLUGS and not Account.objects.filter(slug=slug).exists())
 
 
-def after_migrate(**kwargs) -> None:
+def before_migrate(*, using: str, **kwargs) -> None:
+    """A migration waits for the tables for as long as others use them, such as a backup."""
+    _set_lock_timeout(using, "0")
+
+
+def after_migrate(*, using: str, **kwargs) -> None:
+    _set_lock_timeout(using, "DEFAULT")
     account_from_environment()
+
+
+def _set_lock_timeout(using: str, limit: str) -> None:
+    if connections[using].vendor == "postgresql":
+        with connections[using].cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {limit}")
 
 
 def at_start() -> None:

@@ -1,5 +1,6 @@
 """Sending what waits in one account: one drain at a time, several softphones side by side, for a while."""
 
+import logging
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from softphones.changes.hands import Hands, Step
 from softphones.changes.sending import Job
 from softphones.changes.telling import paused
 from softphones.models import Account, Change, Pause
+
+logger = logging.getLogger(__name__)
 
 State = Change.State
 
@@ -42,7 +45,7 @@ def drain(*, account: Account, seconds: float | None = None, step: Step | None =
 
     Returns at once if another process is at it. Whatever Audian answers ends up in the rows; only faults of the portal
     are raised. `step(name, change)` is called between the steps of the protocol: claimed, calling, answered, recording,
-    recorded.
+    recorded. A call that hangs for longer than calls can take is left behind: the lease lapses, and another drain sees to it.
     """
     lease = leases.take(f"changes:{account.pk}")
     if lease is None:
@@ -51,7 +54,7 @@ def drain(*, account: Account, seconds: float | None = None, step: Step | None =
     try:
         work.run()
     finally:
-        if not work.hands.crashed:
+        if not work.hands.crashed and not work.hands.are_stuck():
             lease.release()
     # Asked only now: whoever came while we held the lease has gone away again.
     return _drained(account, work.ended, more=queue.could_go(account))
@@ -74,13 +77,15 @@ class _Drain:
     def run(self) -> None:
         try:
             queue.take_back(self.account, self.lease)
-            while self._turn():
+            while self._turn() and not self.hands.are_stuck():
                 self._stay_alive()
         except leases.LeaseLost:
             # Somebody took over. What is under way here finds that out by itself, and writes nothing.
             return
         finally:
             self.hands.stop()
+        if self.hands.are_stuck():
+            logger.error("A change of %s hangs, so this drain ends and leaves it to the next one.", self.account.slug)
 
     def _turn(self) -> bool:
         """Hand out what may go now, then wait for something to happen. Returns whether there is more to do."""

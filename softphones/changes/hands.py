@@ -2,12 +2,14 @@
 
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.db import connections
 
 from softphones.audian.client import AudianClient
@@ -43,6 +45,7 @@ class Hands:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._hands: list[_Hand] = []
         self.under_way: list[Job] = []
         self.crashed = False
 
@@ -50,7 +53,9 @@ class Hands:
         self.under_way.append(job)
         if len(self.under_way) > len(self._threads):
             # In a copy of our context, so that its log lines belong where ours do.
-            given = {"target": copy_context().run, "args": (self._work,), "daemon": True}
+            hand = _Hand(self._account, self._lease, self.step)
+            self._hands.append(hand)
+            given = {"target": copy_context().run, "args": (self._work, hand), "daemon": True}
             thread = threading.Thread(name=f"changes-{len(self._threads) + 1}", **given)
             self._threads.append(thread)
             thread.start()
@@ -65,17 +70,20 @@ class Hands:
         self.under_way.remove(result.job)
         return result
 
+    def are_stuck(self) -> bool:
+        """Whether one of them has not come on for longer than calls can take."""
+        return any(hand.is_stuck() for hand in self._hands)
+
     def stop(self) -> None:
-        """Let the threads finish what they are doing."""
+        """Let the threads finish what they are doing. One that is stuck is left behind: it finds that its lease is lost."""
         for _thread in self._threads:
             self._jobs.put(None)
-        for thread in self._threads:
-            thread.join()
+        for thread, hand in zip(self._threads, self._hands, strict=True):
+            while thread.is_alive() and not hand.is_stuck():
+                thread.join(0.5)
 
-    def _work(self) -> None:
-        with ExitStack() as stack:
-            stack.callback(connections.close_all)
-            hand = _Hand(self._account, self._lease, self.step, stack)
+    def _work(self, hand: "_Hand") -> None:
+        with hand:
             while (job := self._jobs.get()) is not None:
                 try:
                     self._results.put(Result(job, ended=hand.carry_out(job)))
@@ -93,16 +101,32 @@ class Hands:
             raise
 
 
-class _Hand:
-    """What one thread works with."""
+class _Hand(ExitStack):
+    """What one thread works with; when it closes, so do its connections."""
 
-    def __init__(self, account: Account, lease: Held, step: Step, stack: ExitStack) -> None:
-        self._account, self._lease, self._step, self._stack = account, lease, step, stack
+    def __init__(self, account: Account, lease: Held, step: Step) -> None:
+        super().__init__()
+        self.callback(connections.close_all)
+        self._account, self._lease, self._step = account, lease, step
         self._clients: dict[Urgency, AudianClient] = {}
         self._job: Job | None = None
+        self._came_on: float | None = None  # while it carries something out
+
+    def is_stuck(self) -> bool:
+        # Between two calls it may wait for its place, or for another process that logs in, and then for an answer.
+        longest = settings.LEASE_SECONDS + 3 * settings.API_DEADLINE
+        came_on = self._came_on
+        return came_on is not None and time.monotonic() - came_on > longest
 
     def carry_out(self, job: Job) -> Counter:
-        """Send one job and record what came of it. Raises LeaseLost."""
+        """Send one job and record what came of it. Raises LeaseLost, and what the database did if nothing could be written."""
+        self._came_on = time.monotonic()
+        try:
+            return self._carry_out(job)
+        finally:
+            self._came_on = None
+
+    def _carry_out(self, job: Job) -> Counter:
         self._job = job
         outcome = self._outcome(job)
         self._step("answered", job.change)
@@ -132,10 +156,11 @@ class _Hand:
     def _client(self, urgency: Urgency) -> AudianClient:
         if urgency not in self._clients:
             client = connect(self._account, urgency=urgency, alive=self._before_call)
-            self._clients[urgency] = self._stack.enter_context(client)
+            self._clients[urgency] = self.enter_context(client)
         return self._clients[urgency]
 
     def _before_call(self) -> None:
         """While a call waits for its place, and just before it is made: is it still ours to make?"""
         began(self._job, self._lease)
+        self._came_on = time.monotonic()
         self._step("calling", self._job.change)
