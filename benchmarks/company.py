@@ -33,7 +33,7 @@ def main() -> dict:
         "slug": account.slug,
         "middle": paging.page_by_name(behind).next,
         "people": [_person(phone) for phone in _phones_of_people(account)],
-        "staff": [_staff(account, number) for number in range(STAFF)],
+        "staff": [staff(account, number) for number in range(STAFF)],
     }
     with connection.cursor() as cursor:
         # As the database does by itself within minutes.
@@ -106,7 +106,8 @@ def _person(phone) -> dict:
     return {"phone": phone.pk, "cookie": _cookie(user, {})}
 
 
-def _staff(account, number: int) -> dict:
+def staff(account, number: int = 0) -> dict:
+    """An admin who has shown a second factor: the `cookie` of their session."""
     from allauth.mfa.models import Authenticator
 
     from softphones.models import Membership

@@ -1,11 +1,13 @@
-"""One measurement in a process of its own: `python -m benchmarks.measure bare|mirror|drain|presses`. Prints one JSON object."""
+"""One measurement in a process of its own: `python -m benchmarks.measure bare|mirror|drain|...`. Prints one JSON object."""
 
+import csv
 import json
 import re
 import resource
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import django
 import requests
@@ -93,34 +95,78 @@ def drain() -> dict:
     return {"seconds": seconds, "wishes": 2 * len(phones), "done": done, "calls": calls.total(), "refused": calls["429"]}
 
 
-def presses() -> dict:
-    """Check the largest file, start it and cancel it; nothing is sent. Seconds until each call of the room returns."""
+def said() -> dict:
+    """What the page of an import of the file that is named says before its start: seconds, and in words. Then it is dropped."""
     from django.utils import timezone
 
     from softphones import imports
     from softphones.configuration import account_from_environment
+    from softphones.views.import_page import lasts
+
+    file, asked = Path(sys.argv[2]), {"by": None, "now": timezone.now()}
+    batch = imports.check(file=file.read_bytes(), name=file.name, account=account_from_environment(), **asked)
+    seconds = imports.summary(batch, now=asked["now"]).seconds
+    imports.cancel(batch=batch, **asked)
+    return {"seconds": seconds, "words": str(lasts(seconds))}
+
+
+def sent() -> dict:
+    """Seconds from the start of the newest import to the end of its last row."""
+    from django.db.models import Max
+
+    from softphones.models import Change, Import
+
+    batch = Import.objects.latest("pk")
+    last = Change.objects.filter(batch=batch.batch).aggregate(at=Max("finished_at"))["at"]
+    return {"seconds": (last - batch.started_at).total_seconds()}
+
+
+def presses() -> dict:
+    """Write the largest file, for people of the mirror, as .xlsx and as CSV. Returns their paths, and an admin's `cookie`."""
+    import openpyxl
+    from django.conf import settings
+
+    from benchmarks.company import staff
+    from softphones.configuration import account_from_environment
+    from softphones.imports.columns import NAMES
     from softphones.imports.reading import MOST_ROWS
+
+    account, workbook = account_from_environment(), openpyxl.Workbook()
+    table = [NAMES, *_rows(account, MOST_ROWS)]
+    files = {kind: settings.VAR_DIR / f"phones{kind}" for kind in (".xlsx", ".csv")}
+    for row in table:
+        workbook.active.append(row)
+    workbook.save(files[".xlsx"])
+    with files[".csv"].open("w", newline="") as out:
+        csv.writer(out).writerows(table)
+    made = {"slug": account.slug, "cookie": staff(account)["cookie"], "rows": len(table) - 1}
+    return made | {"files": {kind: str(path) for kind, path in files.items()}}
+
+
+def go_on() -> dict:
+    """Write what was started into the outbox, as the worker does. Nothing is sent."""
+    from django.utils import timezone
+
+    from softphones import imports
+    from softphones.models import Change, Import
+
+    for batch in Import.objects.filter(state=Import.State.STARTING):
+        imports.go_on(batch=batch, now=timezone.now())
+    return {"queued": Change.objects.count()}
+
+
+def _rows(account, count: int) -> list[tuple[str, ...]]:
+    """A row with all its cells for each of so many people whose address is theirs alone."""
     from softphones.models import Owner
 
-    account = account_from_environment()
-    emails = [f"person{number}@example.com" for number in range(MOST_ROWS)]
-    owners = [Owner(account=account, audian_id=f"{n:032x}", email=mail, email_folded=mail) for n, mail in enumerate(emails)]
-    Owner.objects.bulk_create(owners, batch_size=1000)
-    rows = "".join(f"Phone {number},{mail},{10_000 + number},password-{number}\n" for number, mail in enumerate(emails))
-    file = f"name,owner_email,extension,sip_password\n{rows}".encode()
-    asked, seconds = {"by": None, "now": timezone.now()}, {}
-
-    def timed(what, press):
-        begun = time.perf_counter()
-        batch = press()
-        seconds[what] = time.perf_counter() - begun
-        return batch
-
-    batch = timed("check", lambda: imports.check(file=file, name="phones.csv", account=account, **asked))
-    batch = timed("start", lambda: imports.start(batch=batch, **asked))
-    imports.go_on(batch=batch, now=asked["now"])
-    timed("cancel", lambda: imports.cancel(batch=batch, **asked))
-    return {"rows": batch.will} | seconds
+    people = {}
+    for owner in Owner.objects.filter(account=account, enabled=True, gone_at=None).exclude(email_folded="").order_by("pk"):
+        people.setdefault(owner.email_folded, owner)
+    rows = []
+    for number, each in enumerate(list(people.values())[:count]):
+        caller_id, password = (f"{10_000 + number}", each.name[:35].strip()), f"password-of-{number}"
+        rows.append((f"Phone {number}", each.email, each.audian_id, *caller_id, f"bulk.{number}", password, "yes"))
+    return rows
 
 
 def _calls(url: str) -> Counter:
@@ -136,5 +182,6 @@ def peak_megabytes() -> float:
 
 if __name__ == "__main__":
     django.setup()
-    measured = {"bare": bare, "mirror": mirror, "drain": drain, "presses": presses}[sys.argv[1]]()
+    measurements = (bare, mirror, drain, said, sent, presses, go_on)
+    measured = {each.__name__: each for each in measurements}[sys.argv[1]]()
     print(json.dumps(measured | {"peak": peak_megabytes()}))

@@ -76,17 +76,17 @@ def _from(paths: list[str], number: int) -> list[str]:
 
 
 def _get(path: str, visitor: dict) -> bytes:
-    return request(path, headers=_headers(visitor))
+    return request(path, headers=headers(visitor))
 
 
 def _code(visitor: dict) -> bytes:
     """The press of the button that draws a QR code, without JavaScript: the answer is the whole page."""
     path = f"/softphones/{visitor['phone']}/code/"
     form = f"csrfmiddlewaretoken={CSRF}&app=linphone"
-    return request(path, headers=_headers(visitor) | {"Origin": f"https://{HOST}"}, form=form)
+    return request(path, headers=headers(visitor) | {"Origin": f"https://{HOST}"}, form=form)
 
 
-def _headers(visitor: dict) -> dict[str, str]:
+def headers(visitor: dict) -> dict[str, str]:
     """What a browser sends, and the proxy before the portal."""
     return {
         "Host": HOST,

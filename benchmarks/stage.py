@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,15 +38,22 @@ class Stage:
 
 @contextmanager
 def stage(
-    *, devices: int, latency_ms: int = 0, rate_limit: bool = False, database: str = "", **variables: str
+    *,
+    devices: int = 0,
+    latency_ms: int = 0,
+    rate_limit: bool = False,
+    database: str = "",
+    sandbox: dict[str, str] | None = None,
+    **variables: str,
 ) -> Iterator[Stage]:
     """A sandbox and an empty portal, both gone afterwards; with `rate_limit` the documented buckets and our own pacing.
 
-    `database` is the address of an empty one (an SQLite file of its own); `variables` are further settings.
+    `database` is the address of an empty one (an SQLite file of its own); `sandbox` are `url`, `account_id` and `api_key`
+    of one that runs already; `variables` are further settings.
     """
     with (
         tempfile.TemporaryDirectory(prefix="softphone-portal-benchmark-") as folder,
-        _sandbox(devices, latency_ms, rate_limit) as told,
+        nullcontext(sandbox) if sandbox else _sandbox(devices, latency_ms, rate_limit) as told,
     ):
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
