@@ -115,7 +115,7 @@ OUTCOMES: dict[str, Text] = {
     "failed": pgettext_lazy("outcome", "Failed"),
     "refused": pgettext_lazy("outcome", "Refused"),
     "replaced": pgettext_lazy("outcome", "Overtaken by a newer wish"),
-    "kept": pgettext_lazy("outcome", "Not done: somebody uses it"),
+    "kept": pgettext_lazy("outcome", "Not done: it may be in use"),
 }
 
 KINDS: dict[str, Text] = dict(Message.Kind.choices) | dict(Import.Kind.choices)

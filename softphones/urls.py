@@ -96,6 +96,7 @@ urlpatterns = [
     path("<slug:slug>/imports/<int:pk>/pause/", imports.pause, name="import_pause"),
     path("<slug:slug>/imports/<int:pk>/resume/", imports.resume, name="import_resume"),
     path("<slug:slug>/imports/<int:pk>/cancel/", imports.cancel, name="import_cancel"),
+    path("<slug:slug>/imports/<int:pk>/again/", imports.again, name="import_again"),
     path("<slug:slug>/imports/<int:pk>/undo/", imports.undo, name="import_undo"),
     path("<slug:slug>/imports/<int:pk>/mails/", imports.mails, name="import_mails"),
     path("<slug:slug>/imports/<int:pk>/csv/", imports.result, name="import_csv"),

@@ -107,6 +107,18 @@ def cancel(request, slug, pk):
 
 
 @require_POST
+def again(request, slug, pk):
+    """What failed of it, or was not done, as an import of its own, which asks before it starts."""
+    found = _batch(request, slug, pk)
+    try:
+        rest = imports.check_rest(batch=found, by=request.user, now=timezone.now())
+    except imports.NotPossible as reason:
+        messages.error(request, str(reason))
+        return redirect("import", slug, pk)
+    return redirect("import", slug, rest.pk)
+
+
+@require_POST
 def undo(request, slug, pk):
     """What undoing would do, as an import of its own, which asks before it starts."""
     undone = imports.undo(batch=_batch(request, slug, pk), by=request.user, now=timezone.now())

@@ -106,6 +106,8 @@ def test_undoing_says_first_what_goes_and_what_is_kept(admin, finished, sandbox,
     send()
     assert [phone.name for phone in Softphone.objects.present().exclude(audian_id=None)] == ["Alice - softphone"]
     assert "deleted since" not in words(admin.get(f"{page_of(Import.objects.get(kind='delete'))}?show=made"))
+    facts = words(soup(admin.get(page_of(Import.objects.get(kind="delete")))).select_one(".facts"))
+    assert facts == "deleted 1 failed 0 kept 1"
     made = words(soup(admin.get(f"{page_of(finished)}?show=made")).select_one("#rows"))
     assert "deleted since" in made
     assert "Undo: phones.csv 1 of 1 done" in words(soup(admin.get(page_of(finished))).select_one(".later"))
