@@ -42,7 +42,7 @@ def run(account: Account, now: datetime, *, accept_removals: int | None = None, 
 
 def _lease(account: Account, wait: float) -> leases.Held | None:
     until = time.monotonic() + wait
-    while (lease := leases.take(f"mirror:{account.pk}")) is None and time.monotonic() < until:
+    while (lease := leases.take(_lease_name(account.pk))) is None and time.monotonic() < until:
         time.sleep(0.2)
     return lease
 
@@ -166,6 +166,16 @@ def released(account: Account) -> int | None:
 
 
 def overdue(now: datetime) -> list[int]:
-    """The accounts whose last run began too long ago, by their primary keys."""
+    """The accounts whose last run began too long ago, or was cut off, by their primary keys.
+
+    Only once in MIRROR_STALE_AFTER for the latter: what cuts a run off may be the run itself.
+    """
     recent = SyncRun.objects.filter(started_at__gt=now - timedelta(seconds=settings.MIRROR_STALE_AFTER))
-    return list(Account.objects.exclude(runs__in=recent).values_list("pk", flat=True))
+    waiting = set(Account.objects.exclude(runs__in=recent).values_list("pk", flat=True))
+    unended = Account.objects.filter(runs__in=recent.filter(state=SyncRun.State.RUNNING))
+    unended = unended.exclude(runs__in=recent.filter(state=SyncRun.State.FAILED)).values_list("pk", flat=True)
+    return sorted(waiting | {pk for pk in unended if not leases.is_held(_lease_name(pk))})
+
+
+def _lease_name(account_id: int) -> str:
+    return f"mirror:{account_id}"

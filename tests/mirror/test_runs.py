@@ -96,6 +96,21 @@ def test_an_account_is_overdue_until_a_run_began_lately(account, sandbox, settin
     assert account.pk in mirror.overdue(now + timedelta(seconds=settings.MIRROR_STALE_AFTER + 60))
 
 
+def test_a_look_that_was_cut_off_is_made_up_for_at_once_and_not_again_and_again(account, sandbox):
+    now = timezone.now()
+    look(account)
+    lease = leases.take(f"mirror:{account.pk}")
+    SyncRun.objects.create(account=account, started_at=now)
+    assert mirror.overdue(now) == [], "it is at work"
+    lease.release()
+    assert mirror.overdue(now) == [account.pk], "whoever was at it is no more"
+    look(account)
+    assert mirror.overdue(now) == []
+    SyncRun.objects.create(account=account, started_at=now)
+    assert mirror.overdue(now) == [], "each look may end its worker: then the next one has time"
+    assert mirror.overdue(now + timedelta(hours=1)) == [account.pk]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_people_see_how_far_a_run_is(sandbox, settings, monkeypatch):
     monkeypatch.setattr("softphones.mirror.work.SAVED_EVERY", 0)
