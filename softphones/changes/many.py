@@ -162,7 +162,8 @@ def _failed(account: Account, softphones: Iterable[int]) -> dict[int, Change]:
 
 
 def _anew(change: Change, phone: NewPhone, wanted: Softphone, by: User | None, batch: str) -> Change:
-    """The create that failed, as it is wanted now. It keeps its mark, so that what it made in spite of all is found."""
+    """The create that failed, as it is wanted now. It keeps its mark, and if a try of it is in doubt its password too, so that
+    what it made in spite of all is found."""
     softphone = change.softphone
     same_username = not phone.username or phone.username.lower() == softphone.username_folded
     fields = ["name", "owner", "owner_audian_id", "enabled", "caller_id_number", "caller_id_name"]
@@ -176,7 +177,8 @@ def _anew(change: Change, phone: NewPhone, wanted: Softphone, by: User | None, b
     values = _wish(softphone, phone, by, batch, change.created_at).values
     Change.objects.filter(folded_into=change).update(state=State.REPLACED, password=None)
     change.values = values | {"username_generated": generated}
-    change.password = phone.password or change.password or new_password()
+    before = change.password if change.tried_at else ""
+    change.password = phone.password or before or new_password()
     change.state, change.urgent, change.batch, change.asked_by = State.QUEUED, False, batch, by
     change.attempts = change.troubles = 0
     change.next_attempt_at = change.finished_at = change.quote = change.accepted = change.tried_by = None

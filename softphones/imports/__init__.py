@@ -23,8 +23,8 @@ Check (each returns an Import in state CHECKED; nothing is written at Audian or 
     mail_setup(*, batch: Import, by, now) -> Import
         A SEND_LINKS to the people of what `batch` made, with `parent=batch`; who was mailed before is `exists`.
     check_rest(*, batch: Import, by, now) -> Import
-        What failed of `batch`, or was not done, once more. A password that the file gave is only known yet where the row
-        failed; else a notice says that a new one is made. Raises NotPossible if nothing is left.
+        What failed of `batch`, or was not done, once more, as its result file would be. The passwords of the file are gone:
+        a notice at the row says so. Raises NotPossible if nothing is left.
 
 Then:
     summary(batch, *, now) -> Summary: what the preview says: counts, calls, seconds, cut_off (who is connected), has_to_type,

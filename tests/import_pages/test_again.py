@@ -13,6 +13,7 @@ from tests.pages.conftest import soup, words
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AGAIN = "Check the rest again …"
+TOLD = "It had a password, which no result file holds. Write it in again, or a strong one is made."
 FILE = (
     "name,owner_email,sip_username,sip_password\nAlice - softphone,alice@acme.example,,\nLobby,,,a-long-password\n\nHall,,,\n"
 )
@@ -61,7 +62,9 @@ def test_after_charges_were_declined_the_rest_is_checked_and_made(admin, decline
     assert (names(rest), rest.will, rest.name) == (["Lobby", "Hall"], 2, declined.name)
     assert list(rest.rows.order_by("line").values_list("line", flat=True)) == [3, 5], "as in the file"
     assert len(softphones_of(sandbox)) == 1, "nothing goes before somebody says so"
+    assert TOLD in words(admin.get(page_of(rest)))
     start(admin, rest, send)
+    assert "a-long-password" not in {each["sip"]["password"] for each in softphones_of(sandbox)}
     assert sorted(each["name"] for each in softphones_of(sandbox)) == ["Alice - softphone", "Hall", "Lobby"]
     assert "Finished" in words(admin.get(page_of(rest)))
 
@@ -73,8 +76,7 @@ def test_what_was_cancelled_is_checked_again_and_that_a_password_is_gone_is_said
     rest = rest_of(admin, batch)
     assert len(names(rest)) == 3
     said = {words(row.th): words(row) for row in soup(admin.get(f"{page_of(rest)}?show=all")).select("#rows tbody tr")}
-    told = "It had a password, which no result file holds. Write it in again, or a strong one is made."
-    assert [name for name, row in said.items() if told in row] == ["Lobby"]
+    assert [name for name, row in said.items() if TOLD in row] == ["Lobby"]
     start(admin, rest, send)
     assert len(softphones_of(sandbox)) == 3
     assert "a-long-password" not in {each["sip"]["password"] for each in softphones_of(sandbox)}
