@@ -73,11 +73,10 @@ class _Row:
     def misplaced(self) -> set[int]:
         """Likewise, where the number of cells is right: only if some cell holds what its column can't."""
         suspects, given = self.suspects(), self._cell(self.password)
+        right = {place for place in suspects if place > self.password}
         if _NO_PASSWORD.fullmatch(given) or any(self._is_wrong(place) for place in self._doubtful()):
-            return suspects
-        if given and not POSSIBLE_PASSWORD.fullmatch(given):
-            return {place for place in suspects if place > self.password}
-        return set()
+            return right | {place for place in suspects if self._is_possible(place)}
+        return right if given and not POSSIBLE_PASSWORD.fullmatch(given) else set()
 
     def _filled(self) -> set[int]:
         return {place for place, cell in enumerate(self.cells) if cell}
@@ -96,11 +95,17 @@ class _Row:
     def _is_wrong(self, place: int) -> bool:
         """Whether a doubtful cell says something that its column has no use for."""
         name, cell = self.places[place], self.cells[place]
-        if cell.casefold() in ENABLED or (name == "sip_username" and not POSSIBLE_USERNAME.fullmatch(cell)):
+        if cell.casefold() in ENABLED:
             return True
+        if name == "sip_username":
+            return self._is_possible(place) and POSSIBLE_USERNAME.fullmatch(cell) is None
         if name == "extension":
             return _NUMBER.fullmatch(cell) is None
         return name in ("owner_email", "owner_id", "enabled") or self._is_merged(cell)
+
+    def _is_possible(self, place: int) -> bool:
+        """Whether it could be a password that works, or holds one."""
+        return POSSIBLE_PASSWORD.fullmatch(self.cells[place]) is not None or self._is_merged(self.cells[place])
 
     def _has_lost_its_name(self, place: int, *, is_short: bool) -> bool:
         given = self._cell(self.password)

@@ -76,6 +76,7 @@ def test_a_row_of_which_nothing_slipped_is_as_it_is(check, alice, row):
         ("Lobby,nobody@amce.example,,,,,a-long-enough-word,", "owner_email", "nobody@amce.example"),
         ("Lobby,perhaps,,,,,a-long-enough-word,", "owner_email", "perhaps"),
         ("Lobby,,,,,no username,a-long-enough-word,yes", "sip_username", "no username"),
+        ("Lobby,,,1001,Lobby,lobby 1,,", "sip_username", "lobby 1"),
         ("Lobby,,,,,,,nein", "enabled", "nein"),
     ],
 )
@@ -171,7 +172,6 @@ def test_a_workbook_whose_cells_slipped_tells_no_password(check):
     batch = check(out.getvalue(), name="phones.xlsx")
     assert [(line, column) for line, column, _message in said(batch)] == [
         (2, "caller_id_name"),
-        (2, "sip_username"),
         (3, "enabled"),
         (4, "sip_password"),
     ]
