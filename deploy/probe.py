@@ -1,7 +1,8 @@
 """Health checks of the containers. Exit status 0 means well; else a sentence says what is not.
 
     probe.py http PORT PATH    what listens on PORT of this container answers 200
-    probe.py sweep             a worker has swept lately: beat asks for it every half minute
+    probe.py sweep             a worker has swept lately: it is asked to every half minute
+    probe.py beat              beat has asked for that lately
 
 Small on purpose: it runs every half minute, so it does not start Django.
 """
@@ -12,8 +13,8 @@ import sys
 from urllib.parse import urlsplit
 
 SECONDS = 4
-# By the database's clock, as the sweep leaves it there.
-LAST_SWEEP = "SELECT extract(epoch FROM clock_timestamp())::float8 - held_until FROM softphones_lease WHERE name = 'swept'"
+# By the database's clock, as a sweep and beat leave it there.
+AGE = "SELECT extract(epoch FROM clock_timestamp())::float8 - held_until FROM softphones_lease WHERE name = %s"
 
 
 def ask(port: str, path: str) -> None:
@@ -29,24 +30,27 @@ def ask(port: str, path: str) -> None:
         sys.exit(f"{path} answers {status}.")
 
 
-def look_for_sweep() -> None:
+def look_for(sign: str, longest: float, otherwise: str) -> None:
     import psycopg
 
-    longest = float(os.environ.get("WORKER_SILENT_AFTER") or 180)
     try:
         with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=SECONDS) as connection:
-            row = connection.execute(LAST_SWEEP).fetchone()
+            row = connection.execute(AGE, [sign]).fetchone()
     except psycopg.Error as error:
         sys.exit(f"The database does not tell: {type(error).__name__}")
     if row is None or row[0] > longest:
-        sys.exit(f"No sweep was finished in the last {longest:.0f} seconds.")
+        sys.exit(f"{otherwise} for {longest:.0f} seconds.")
 
 
 if __name__ == "__main__":
+    silent_after = float(os.environ.get("WORKER_SILENT_AFTER") or 180)
     match sys.argv[1:]:
         case ["http", port, path]:
             ask(port, path)
         case ["sweep"]:
-            look_for_sweep()
+            look_for("swept", silent_after, "No sweep was finished")
+        case ["beat"]:
+            # From then on the workers ask for sweeps themselves.
+            look_for("beat", silent_after / 2, "Beat has sent nothing")
         case _:
             sys.exit(__doc__)

@@ -36,19 +36,22 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """503 without the database. Everything else the portal can do without for a while: `degraded`, with 200."""
     try:
-        mirror_age, sweep_age = _ages.get()
+        mirror_age, sweep_age, beat_age = _ages.get()
     except (DatabaseError, InterfaceError, TimeoutError):
         return JsonResponse({"status": "down", "database": "unusable"}, status=503)
     broker = vitals.broker_answers()
     fresh = mirror_age is not None and mirror_age <= timedelta(seconds=settings.MIRROR_STALE_AFTER)
     worker = sweep_age is not None and sweep_age <= settings.WORKER_SILENT_AFTER
+    beat = beat_age is not None and beat_age <= settings.WORKER_SILENT_AFTER / 2
     return JsonResponse(
         {
-            "status": "ok" if broker and worker and fresh else "degraded",
+            "status": "ok" if broker and worker and beat and fresh else "degraded",
             "database": "ok",
             "broker": "ok" if broker else "unreachable",
             "worker": "ok" if worker else "silent",
             "worker_age_seconds": None if sweep_age is None else round(sweep_age),
+            "beat": "ok" if beat else "silent",
+            "beat_age_seconds": None if beat_age is None else round(beat_age),
             "mirror": "ok" if fresh else "stale",
             "mirror_age_seconds": None if mirror_age is None else round(mirror_age.total_seconds()),
         }
@@ -57,7 +60,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 @dataclass
 class _Look:
-    """One look at the database: `answer` holds its two ages, or the error that it met."""
+    """One look at the database: `answer` holds its ages, or the error that it met."""
 
     until: float = field(default_factory=lambda: time.monotonic() + DATABASE_SECONDS)
     answer: Future = field(default_factory=Future)
@@ -72,7 +75,7 @@ class _Look:
 
 
 class _Ages:
-    """How long ago the last mirror and the last sweep were, asked on a fresh connection in a thread of its own.
+    """How long ago the last mirror, sweep and call of beat were, asked on a fresh connection in a thread of its own.
 
     A connection that is there already may be dead and look alive, and whoever waits on it waits for ever. All who ask at
     the same time share one look, so there is never more than one thread, whatever it hangs on.
@@ -82,7 +85,7 @@ class _Ages:
         self._lock = Lock()
         self._look: _Look | None = None
 
-    def get(self) -> tuple[timedelta | None, float | None]:
+    def get(self) -> tuple[timedelta | None, float | None, float | None]:
         """Raises TimeoutError once the look took longer than DATABASE_SECONDS, or what the database did."""
         with self._lock:
             if self._look is None or self._look.answer.done():
@@ -95,9 +98,9 @@ class _Ages:
 _ages = _Ages()
 
 
-def _read_ages() -> tuple[timedelta | None, float | None]:
+def _read_ages() -> tuple[timedelta | None, float | None, float | None]:
     try:
-        return _mirror_age(), vitals.sweep_age()
+        return _mirror_age(), vitals.sweep_age(), vitals.beat_age()
     finally:
         connections.close_all()
 

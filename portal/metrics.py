@@ -63,8 +63,9 @@ class Portal(Collector):
         yield from self._mirror()
         yield from self._lights()
         yield from self._mails()
-        age = vitals.sweep_age()
-        yield _gauge("sweep_age_seconds", "Since a worker last finished a sweep; +Inf: never.", inf if age is None else age)
+        swept, sent = (inf if age is None else age for age in (vitals.sweep_age(), vitals.beat_age()))
+        yield _gauge("sweep_age_seconds", "Since a worker last finished a sweep; +Inf: never.", swept)
+        yield _gauge("beat_age_seconds", "Since beat last sent a wake-up call; +Inf: never.", sent)
 
     def _outbox(self) -> Iterator[Metric]:
         unfinished = Change.objects.filter(state__in=Change.UNFINISHED).values_list("account", "state")

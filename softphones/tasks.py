@@ -6,8 +6,9 @@ Unknown arguments are ignored, so that a worker of the next version can read mes
 import logging
 
 from celery import shared_task
-from celery.signals import worker_init, worker_ready
+from celery.signals import after_task_publish, beat_embedded_init, beat_init, worker_init, worker_ready
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
 from softphones import changes, imports, leases, limits, mail, mirror, people, vitals
@@ -120,3 +121,19 @@ def sweep_at_once(**kwargs) -> None:
     """A worker that took the place of a killed one goes on now, and with what that one held once its leases lapsed."""
     for seconds in (0, settings.LEASE_SECONDS + 1):
         sweep.apply_async(countdown=seconds, retry=False)
+
+
+@beat_init.connect
+@beat_embedded_init.connect
+def tell_that_beat_sends(**kwargs) -> None:
+    """Workers that sweep by themselves hide a beat that is gone, so it gives a sign of life of its own."""
+    after_task_publish.connect(_note_beat)
+
+
+def _note_beat(**kwargs) -> None:
+    try:
+        vitals.note_beat()
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("Beat could not leave word that it is running (%s).", type(error).__name__)
+    finally:
+        connections.close_all()

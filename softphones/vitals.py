@@ -9,10 +9,12 @@ from django.db import connection
 from django.db.models import Max, Q
 from django.utils.translation import gettext_lazy as _
 
+from softphones import leases
 from softphones.clock import seconds_sql
 from softphones.models import Account, SyncRun
 
-SWEPT = "swept"  # the lease whose time is that of the last sweep: it says that a worker and beat are running
+SWEPT = "swept"  # the lease whose time is that of the last sweep: it says that a worker is running
+BEAT = "beat"  # likewise, of the last call that beat sent
 BROKER_SECONDS = 1
 # What may keep every thread of a worker busy for minutes. Both renew their leases as they go.
 _LONG_WORK = ("mirror:%", "changes:%")
@@ -25,17 +27,33 @@ NO_WORKER = _(
 
 def swept_at() -> float | None:
     """When a worker last finished a sweep, in seconds since 1970 by the database's clock; None if none ever did."""
-    return _of_the_last_sweep("held_until")
+    return _of(SWEPT, "held_until")
 
 
 def sweep_age() -> float | None:
     """How many seconds ago that was."""
-    return _of_the_last_sweep(f"{seconds_sql()} - held_until")
+    return _of(SWEPT, f"{seconds_sql()} - held_until")
 
 
-def _of_the_last_sweep(column: str) -> float | None:
+def note_beat() -> None:
+    """Beat has just sent something."""
+    leases.take(BEAT, 0)
+
+
+def beat_age() -> float | None:
+    """How many seconds ago beat last sent something; None if it never did."""
+    return _of(BEAT, f"{seconds_sql()} - held_until")
+
+
+def is_beating() -> bool:
+    """Whether it did as lately as it should have: after half of WORKER_SILENT_AFTER workers ask for sweeps themselves."""
+    age = beat_age()
+    return age is not None and age <= settings.WORKER_SILENT_AFTER / 2
+
+
+def _of(lease: str, column: str) -> float | None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {column} FROM softphones_lease WHERE name = %s", [SWEPT])  # noqa: S608
+        cursor.execute(f"SELECT {column} FROM softphones_lease WHERE name = %s", [lease])  # noqa: S608
         row = cursor.fetchone()
     return row and row[0]
 

@@ -102,14 +102,14 @@ class Service:
         self._asked_at = time.monotonic()
         return self.healthy
 
-    def probe(self) -> subprocess.CompletedProcess:
-        """What its health check does and says."""
+    def probe(self, **more: str) -> subprocess.CompletedProcess:
+        """What its health check does and says; `more` is environment."""
         check = self.given["healthcheck"]
         kind, *command = [self.engine.here(self.name, word) for word in check["test"]]
         assert kind == "CMD"
         limit = compose.seconds(check["timeout"])
         home = self.engine.home(self.name)
-        return subprocess.run(command, env=self.env, cwd=home, capture_output=True, text=True, timeout=limit)
+        return subprocess.run(command, env=self.env | more, cwd=home, capture_output=True, text=True, timeout=limit)
 
 
 class Engine:

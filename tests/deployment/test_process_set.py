@@ -203,6 +203,17 @@ def test_an_import_outlives_a_kill_of_the_worker_and_the_web_server_without_a_to
     assert sandbox()["devices"] == before + len(names)
 
 
+def test_a_beat_that_is_gone_is_told_by_its_own_probe_and_by_readyz_while_the_workers_is_well(running):
+    beat, worker = running.services["beat"], running.services["worker"]
+    soon = {"WORKER_SILENT_AFTER": "10"}
+    assert running.wait(lambda: beat.probe(**soon).returncode == 0 and ready(running)["beat"] == "ok")
+    with running.without("beat"):
+        running.wait(lambda: beat.probe(**soon).returncode == 1)
+        assert beat.probe(**soon).stderr == "Beat has sent nothing for 5 seconds.\n"
+        assert worker.probe().returncode == 0
+    running.wait(lambda: beat.probe(**soon).returncode == 0)
+
+
 def test_while_the_database_is_away_the_web_server_says_so(running):
     with running.without("database"):
         assert requests.get(f"{running.url}/healthz", timeout=5).json() == {"status": "ok"}

@@ -24,13 +24,15 @@ def mirrored(account, *, ago: timedelta, state=SyncRun.State.COMPLETE):
 @pytest.mark.django_db(transaction=True)  # it is asked on a connection of its own
 def test_all_is_well(client, account):
     tasks.sweep()
+    vitals.note_beat()
     mirrored(account, ago=timedelta(seconds=90))
     answer = client.get("/readyz")
     assert answer.status_code == 200
     told = answer.json()
     assert 90 <= told.pop("mirror_age_seconds") < 100
     assert 0 <= told.pop("worker_age_seconds") < 10
-    assert told == {"status": "ok", "database": "ok", "broker": "ok", "worker": "ok", "mirror": "ok"}
+    assert 0 <= told.pop("beat_age_seconds") < 10
+    assert told == {"status": "ok", "database": "ok", "broker": "ok", "worker": "ok", "beat": "ok", "mirror": "ok"}
     assert "no-store" in answer["Cache-Control"]
 
 
@@ -58,6 +60,17 @@ def test_a_worker_that_has_not_been_heard_of_for_three_minutes_is_silent(client,
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert (answer.json()["status"], answer.json()["worker"]) == ("degraded", "silent")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_beat_that_has_sent_nothing_for_ninety_seconds_is_silent_although_workers_sweep_by_themselves(client, account):
+    mirrored(account, ago=timedelta(seconds=30))
+    tasks.sweep()
+    vitals.note_beat()
+    Lease.objects.filter(name=vitals.BEAT).update(held_until=F("held_until") - 91)
+    told = client.get("/readyz").json()
+    assert (told["status"], told["worker"], told["beat"]) == ("degraded", "ok", "silent")
+    assert 91 <= told["beat_age_seconds"] < 100
 
 
 @pytest.mark.django_db(transaction=True)

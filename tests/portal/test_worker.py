@@ -16,10 +16,10 @@ from portal import watch
 from portal.logs import belonging_to
 from softphones import leases, vitals
 from softphones.demo.processes import Child
-from softphones.models import Message, Softphone, SyncRun
+from softphones.models import Lease, Message, Softphone, SyncRun
 from softphones.wake import wake
 from tests.factories import make_user
-from tests.portal.conftest import ROOT, wait_until
+from tests.portal.conftest import ROOT, database_url, wait_until
 
 NOBODY_LISTENS = "redis://127.0.0.1:9"
 
@@ -81,6 +81,7 @@ def test_a_worker_sweeps_by_itself_where_beat_asks_for_nothing(start_worker):
     wait_until(lambda: seen.add(vitals.swept_at()) or len(seen - {None}) >= 3, worker)
     assert "this worker asks for one. See whether beat is running." in worker.log.read_text()
     assert worker.alive()
+    assert vitals.beat_age() is None
 
 
 def test_a_look_that_fails_in_an_unknown_way_does_not_end_the_watch(caplog):
@@ -118,6 +119,23 @@ def test_beat_starts_where_nothing_was_prepared(tmp_path):
         assert not (tmp_path / "not yet there").exists()
     finally:
         beat.stop()
+
+
+@pytest.mark.parametrize("program", ["beat", "worker --beat --pool threads"])
+def test_beat_gives_a_sign_of_life_with_each_call_that_it_sends(tmp_path, program):
+    env = os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings", "DATABASE_URL": database_url(), "SWEEP_SECONDS": "1"}
+    command = [sys.executable, "-m", "celery", "-A", "portal", *program.split(), "--loglevel", "INFO"]
+    beat = Child("beat", command, log=tmp_path / "beat.log", env=env, cwd=ROOT)
+    signs = Lease.objects.filter(name=vitals.BEAT).values_list("held_until", flat=True)
+    seen = set()
+    try:
+        wait_until(lambda: seen.update(signs.all()) or len(seen) >= 3, beat)
+        assert vitals.is_beating()
+    finally:
+        beat.stop(grace=1)
+    last = signs.get()
+    wake("sweep")
+    assert signs.get() == last
 
 
 def test_pages_do_not_wait_for_a_broker_that_is_away(account, settings, client):
