@@ -30,6 +30,7 @@ SLIPS = {
     "a cell left out, and one more at the end": (HEADER, f"Lobby,,1001,Lobby,lobby.1,{SLIPPED},yes,"),
     "two left out, and two at the end": (HEADER, f"Lobby,1001,Lobby,lobby.1,{SLIPPED},yes,,"),
     "the name left out": ("name,sip_password,extension", f"{SLIPPED},1001"),
+    "the name left out before a text": ("name,sip_password,caller_id_name", f"{SLIPPED},Front desk"),
     "the name left out, with as many cells": ("name,sip_password,enabled", f"{SLIPPED},yes,"),
     "into the username": (HEADER, f"Lobby,,,1001,Lobby,{SLIPPED}!,,"),
     "into the extension": ("name,extension,sip_password", f"Lobby,{SLIPPED},"),
@@ -78,12 +79,14 @@ def test_a_row_of_which_nothing_slipped_is_as_it_is(check, alice, row):
         ("Lobby,,,,,no username,a-long-enough-word,yes", "sip_username", "no username"),
         ("Lobby,,,1001,Lobby,lobby 1,,", "sip_username", "lobby 1"),
         ("Lobby,,,,,,,nein", "enabled", "nein"),
+        ("Lobby,,,,,,,#REF!", "enabled", "#REF!"),
+        ("Lobby,…,,1001,Frontdesk,lobby.1,,", "owner_email", "…"),
     ],
 )
 def test_a_wrong_cell_that_can_be_no_password_is_quoted_beside_one(check, row, column, value):
-    [(_line, where, message)] = said(check(f"{HEADER}\n{row}\n"))
-    assert where == column
-    assert f"“{value}”" in message
+    found = said(check(f"{HEADER}\n{row}\n"))
+    assert {where for _line, where, _message in found} == {column}
+    assert all(f"“{value}”" in message for _line, _where, message in found)
 
 
 @pytest.mark.parametrize(
