@@ -12,11 +12,13 @@ from tests.deployment import compose, image
 pytestmark = pytest.mark.once
 
 DOCS = compose.ROOT / "docs" / "operating.md"
+WATCHING = compose.ROOT / "docs" / "monitoring.md"
 EXAMPLE = compose.ROOT / "deploy" / "example"
 FILE = compose.load({})
 SERVICES = FILE["services"]
 ONE_SHOT = {"keys", "migrate", "people"}
 LONG_RUNNING = SERVICES.keys() - ONE_SHOT
+FOR_A_LOOK = {"sandbox", "people"}
 PORTAL = {"migrate", "web", "worker", "beat", "people"}
 
 
@@ -64,6 +66,19 @@ def test_what_runs_once_is_not_restarted(name):
 def test_web_worker_and_beat_start_only_when_the_tables_are_there():
     for name in ("web", "worker", "beat"):
         assert SERVICES[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+
+
+def test_only_what_is_there_for_a_look_has_to_be_asked_for():
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == FOR_A_LOOK
+    assert all(SERVICES[name]["profiles"] == ["sandbox"] for name in FOR_A_LOOK)
+
+
+def test_a_web_process_serves_others_while_one_visitor_is_slow():
+    from portal import gunicorn
+
+    assert gunicorn.worker_class == "gthread"
+    assert gunicorn.threads == 8, "the pages for operators name the number"
+    assert all("8 threads each" in page or "8 in each" in page for page in (DOCS.read_text(), WATCHING.read_text()))
 
 
 def test_no_request_is_cut_off_by_the_end_of_a_web_server():

@@ -349,7 +349,10 @@ def test_the_proxy_takes_a_certificate_of_the_operators_own_as_the_page_says(run
 
 @pytest.mark.parametrize(("proxies", "status"), [("0", 301), ("1", 200)])
 def test_what_proxies_say_is_believed_only_if_there_are_any(running, tmp_path, proxies, status):
-    """A visitor that claims to have come by TLS is sent there all the same, where nobody stands in front."""
+    """A visitor that claims to have come by TLS is sent there all the same, where nobody stands in front.
+
+    Another host than the request's own is believed from nobody.
+    """
     port, service = steady_port(), running.services["web"]
     env = service.env | {"TRUSTED_PROXIES": proxies, "PUBLIC_URL": "https://localhost"}
     command = [word.replace(running.ports["web"], port) for word in service.command]
@@ -357,8 +360,13 @@ def test_what_proxies_say_is_believed_only_if_there_are_any(running, tmp_path, p
     try:
         running.wait(lambda: got(f"http://localhost:{port}/healthz") is not None)
         claims = {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "on", "X-Forwarded-Protocol": "ssl"}
+        claims["X-Forwarded-Host"] = "evil.example"
         answer = requests.get(f"http://localhost:{port}/sign-in/", headers=claims, allow_redirects=False, timeout=20)
         assert answer.status_code == status
+        assert "evil.example" not in f"{answer.headers} {answer.text}"
+        claims |= {"Host": "evil.example", "X-Forwarded-Host": "localhost"}
+        answer = requests.get(f"http://localhost:{port}/sign-in/", headers=claims, allow_redirects=False, timeout=20)
+        assert answer.status_code == 400
     finally:
         web.stop()
 
