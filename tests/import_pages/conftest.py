@@ -15,6 +15,12 @@ from tests.staffing import staff_browser
 BULK = "/acme/imports/"
 
 
+@pytest.fixture(autouse=True)
+def eager(settings):
+    """Who looks at many phones twice does not wait in between."""
+    settings.LIGHT_LIST_EVERY = 0
+
+
 @pytest.fixture
 def account(account):
     """An account whose mirror has just been read."""

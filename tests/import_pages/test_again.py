@@ -98,7 +98,7 @@ def test_people_who_got_none_are_checked_again(admin, account, sandbox, send):  
 
 
 def test_an_act_is_checked_again_for_those_it_was_not_done_to(admin, account, plant, sandbox, send, settings):  # noqa: F811
-    settings.LIGHT_LIST_EVERY, settings.CHANGE_ATTEMPTS = 0, 1
+    settings.CHANGE_ATTEMPTS = 1
     phones = [plant(f"Phone {number}", f"user_{number}") for number in range(3)]
     batch = imports.act_on(account=account, softphones=phones, kind="disable", by=admin.user, now=timezone.now())
     sandbox.remove_device(phones[0].audian_id)
@@ -113,7 +113,7 @@ def test_an_act_is_checked_again_for_those_it_was_not_done_to(admin, account, pl
 
 
 def test_undoing_stays_undoing(admin, upload, sandbox, send, settings):  # noqa: F811
-    settings.LIGHT_LIST_EVERY, settings.CHANGE_ATTEMPTS = 0, 1
+    settings.CHANGE_ATTEMPTS = 1
     made = start(admin, upload("name\nA\nB\n"), send)
     undone = imports.undo(batch=made, by=admin.user, now=timezone.now())
     sandbox.faults.add("500", method="DELETE", path=f"/devices/{Softphone.objects.get(name='A').audian_id}")
