@@ -13,7 +13,21 @@ from django.utils import timezone
 
 from softphones import changes, mirror
 from softphones.audian.documents import AccountDocument, DeviceDocument
-from softphones.audian.errors import AudianError, Forbidden, Locked, NotFound, PaymentRequired, Unauthorised
+from softphones.audian.errors import (
+    AudianError,
+    BadAddress,
+    CutOff,
+    Forbidden,
+    Locked,
+    NoSuchRoute,
+    NotFound,
+    NotOurAnswer,
+    PaymentRequired,
+    TimedOut,
+    TooMany,
+    Unauthorised,
+    Unreachable,
+)
 from softphones.connection import Client, SharedToken, connect
 from softphones.doctor.findings import Finding, State, age
 from softphones.models import Account, ApiToken, Change, SyncRun
@@ -24,6 +38,16 @@ CLOCK_SECONDS = 30  # a code from an authenticator app is good for about as long
 FEW = 5  # rows of the listing that are looked at
 WORKS = "Nothing to do: the portal works with that."
 NO_PHONE = "There is no softphone at Audian yet to tell by."
+MAKE_ONE = "Make one, then run this again."
+TO_DO: dict[tuple[type[AudianError], ...], str] = {
+    (Unreachable, TimedOut, CutOff): "Let this machine reach AUDIAN_API_URL: see its firewall, its proxy, its name server.",
+    (BadAddress, NotOurAnswer, NoSuchRoute): "Correct AUDIAN_API_URL, or the proxy in between.",
+    (Unauthorised,): "Correct AUDIAN_ACCOUNT_ID, and AUDIAN_API_KEY or AUDIAN_AUTH_TOKEN.",
+    (Forbidden,): "Have Audian give this API key access to the account, or set another one (AUDIAN_API_KEY).",
+    (Locked, PaymentRequired): "Ask Audian. The portal goes on by itself.",
+    (TooMany,): "Run this again in a minute. If it stays so, something else uses the account from this address.",
+    (AudianError,): "Run this again later. If it stays so, tell Audian's support.",
+}
 
 
 def look_at_account(*, account: Account, now: datetime) -> Iterator[Finding]:
@@ -35,6 +59,9 @@ def look_at_account(*, account: Account, now: datetime) -> Iterator[Finding]:
 
 
 def _remote(account: Account) -> Iterator[Finding]:
+    if not account.api_key and not account.static_token:
+        yield Finding("log-in", State.FAILURE, f"There is no API key for {account}.", "Set AUDIAN_API_KEY.")
+        return
     try:
         with connect(account, urgency=Urgency.PERSON) as client:
             if account.api_key:
@@ -60,14 +87,19 @@ def _no_way_in(account: Account, error: AudianError) -> Iterator[Finding]:
     refused = isinstance(error, (Unauthorised, Forbidden, Locked, PaymentRequired))
     if refused and error.status:
         yield Finding("api", State.OK, f"{account.api_url} answers.")
-    yield Finding("log-in" if refused else "api", State.FAILURE, str(error))
+    yield Finding("log-in" if refused else "api", State.FAILURE, str(error), _what_to_do(error))
+
+
+def _what_to_do(error: AudianError) -> str:
+    return next(do for kinds, do in TO_DO.items() if isinstance(error, kinds))
 
 
 def _clock(date: str) -> Finding:
     try:
         apart = (timezone.now() - parsedate_to_datetime(date)).total_seconds()
     except (TypeError, ValueError):
-        return Finding("clock", State.UNKNOWN, "Audian does not tell its time.")
+        said = "Audian does not tell its time."
+        return Finding("clock", State.UNKNOWN, said, "See that this machine keeps its time by NTP.")
     if abs(apart) > CLOCK_SECONDS:
         said = f"This machine's clock and Audian's are {age(abs(apart))} apart."
         return Finding("clock", State.FAILURE, said, "Let this machine keep its time by NTP.")
@@ -93,7 +125,7 @@ def _abilities(account: Account, client: Client) -> Iterator[Finding]:
         page = client.device_page(page_size=FEW)
         seen.extend(row for row in page.rows if row.username)
         if not page.rows:
-            return Finding("fields", State.UNKNOWN, NO_PHONE)
+            return Finding("fields", State.UNKNOWN, NO_PHONE, MAKE_ONE)
         if page.fields_honoured:
             return Finding("fields", State.OK, "The server obeys fields: a list brings all that the portal needs.")
         said = "The server ignores fields: new and changed softphones cost the mirror a call each."
@@ -101,7 +133,7 @@ def _abilities(account: Account, client: Client) -> Iterator[Finding]:
 
     def if_match() -> Finding:
         if not seen:
-            return Finding("If-Match", State.UNKNOWN, NO_PHONE)
+            return Finding("If-Match", State.UNKNOWN, NO_PHONE, MAKE_ONE)
         if client.obeys_if_match(seen[0].id):
             return Finding("If-Match", State.OK, "The server obeys If-Match: nobody's change is written over unseen.")
         said = "The server ignores If-Match: of two changes in the same second, the later one wins."
@@ -109,7 +141,7 @@ def _abilities(account: Account, client: Client) -> Iterator[Finding]:
 
     def status() -> Finding:
         if not seen:
-            return Finding("status", State.UNKNOWN, NO_PHONE)
+            return Finding("status", State.UNKNOWN, NO_PHONE, MAKE_ONE)
         found = client.status(seen[0].id, seen[0].username)
         way = "the status route of Audian's page" if client.status_route else "Kazoo's list with_status"
         if found.registered is None:
@@ -122,7 +154,7 @@ def _abilities(account: Account, client: Client) -> Iterator[Finding]:
         device = made and client.device(made.softphone.audian_id)
         if not device:
             said = "The portal has made no softphone yet that would tell."
-            return Finding("flags", State.UNKNOWN, said)
+            return Finding("flags", State.UNKNOWN, said, MAKE_ONE)
         if made.mark in device.flags:
             return Finding("flags", State.OK, "The server keeps flags: the portal knows what it made by its mark.")
         said = "The server does not keep flags: after a doubtful answer the portal knows what it made by its username."
@@ -136,9 +168,10 @@ def _asked(check: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
     except NotFound:
-        return Finding(check, State.UNKNOWN, "The softphone that would have told was removed at Audian.")
+        said = "The softphone that would have told was removed at Audian."
+        return Finding(check, State.UNKNOWN, said, "Run this again after the next look at Audian.")
     except AudianError as error:
-        return Finding(check, State.FAILURE, str(error))
+        return Finding(check, State.FAILURE, str(error), _what_to_do(error))
 
 
 def _newest_of_ours(account: Account) -> Change | None:
@@ -157,7 +190,8 @@ def _mirror(account: Account, now: datetime) -> Finding:
         do = "Look at that run on the staff pages, and let the removals happen if they are right."
         return Finding("mirror", State.WARNING, f"The look {ago} ago is held: {last.message}", do)
     if last.state == SyncRun.State.FAILED:
-        return Finding("mirror", State.FAILURE, f"The look {ago} ago failed: {last.message}")
+        do = "Mend what the lines above say. The portal looks again every 5 minutes, or at once with manage.py sync_softphones."
+        return Finding("mirror", State.FAILURE, f"The look {ago} ago failed: {last.message}", do)
     if (now - last.finished_at).total_seconds() > settings.MIRROR_STALE_AFTER:
         do = "Start the worker and beat, or run manage.py sync_softphones."
         return Finding("mirror", State.FAILURE, f"The last look was {ago} ago.", do)
@@ -170,5 +204,6 @@ def _outbox(account: Account, now: datetime) -> Finding:
     trouble = changes.paused(account)
     if trouble:
         since = age((now - trouble.since).total_seconds())
-        return Finding("outbox", State.FAILURE, f"Nothing was sent for {since}, {waiting} changes wait: {trouble.reason}")
+        said = f"Nothing was sent for {since}, {waiting} changes wait: {trouble.reason}"
+        return Finding("outbox", State.FAILURE, said, "Mend what the lines above say; the portal then goes on by itself.")
     return Finding("outbox", State.OK, f"{waiting} changes wait." if waiting else "Everything asked for is done.")

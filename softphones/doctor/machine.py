@@ -25,7 +25,7 @@ def look_at_machine(*, now: datetime) -> Iterator[Finding]:
     """Whether everything is there that the portal needs besides Audian."""
     yield from _settings()
     yield _database()
-    looks = {"keys": _keys, "clock": _clock, "worker": _worker, "mail queue": _mail_queue}
+    looks = {"keys": _keys, "clock": _clock, "worker": _worker, "beat": _beat, "mail queue": _mail_queue}
     for check, look in looks.items():
         try:
             yield look(now)
@@ -43,7 +43,8 @@ def _settings() -> Iterator[Finding]:
     found = checks.run_checks(include_deployment_checks=True)
     for each in found:
         state = State.FAILURE if each.level >= checks.ERROR else State.WARNING
-        yield Finding("settings", state, " ".join(str(each.msg).split()), " ".join(str(each.hint or "").split()))
+        hint = str(each.hint or f"See {each.id} in Django's list of checks.")
+        yield Finding("settings", state, " ".join(str(each.msg).split()), " ".join(hint.split()))
     if not found:
         yield Finding("settings", State.OK, "All values are set, and Django's deploy check has nothing to say.")
 
@@ -94,6 +95,15 @@ def _worker(now: datetime) -> Finding:
         return Finding("worker", State.OK, f"A worker finished a sweep {age(swept)} ago.")
     said = "No worker ever finished a sweep." if swept is None else f"No worker finished a sweep for {age(swept)}."
     return Finding("worker", State.FAILURE, said, "Start the worker and beat; if they run, their logs say what keeps them.")
+
+
+def _beat(now: datetime) -> Finding:
+    sent = vitals.beat_age()
+    if vitals.is_beating():
+        return Finding("beat", State.OK, f"Beat asked for something {age(sent)} ago.")
+    said = "Beat never sent anything" if sent is None else f"Beat has sent nothing for {age(sent)}"
+    said += f": workers look by themselves for what is due, every {settings.WORKER_SILENT_AFTER / 2:.0f} s."
+    return Finding("beat", State.WARNING, said, "Start beat, or restart it.")
 
 
 def _mail_queue(now: datetime) -> Finding:

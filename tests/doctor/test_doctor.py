@@ -35,7 +35,10 @@ def account(db, sandbox):
 
 
 def examine(*arguments) -> dict:
-    """What the command answers in JSON, whatever its exit status; `checks` by account and name."""
+    """What the command answers in JSON, whatever its exit status; `checks` by account and name.
+
+    Whatever it is that is not well: it says what to do.
+    """
     out, err = io.StringIO(), io.StringIO()
     try:
         call_command("doctor", "--json", *arguments, stdout=out, stderr=err)
@@ -44,6 +47,7 @@ def examine(*arguments) -> dict:
         failed = True
     told = json.loads(out.getvalue())
     assert failed == (told["status"] == "failure")
+    assert [check for check in told["checks"] if check["state"] != "ok" and not check["do"]] == []
     checks = {f"{check['account']} {check['check']}".strip(): check for check in told["checks"]}
     return told | {"checks": checks}
 
@@ -60,13 +64,14 @@ def states(told: dict, *names: str) -> list[str]:
 
 def test_where_everything_is_well_nothing_is_a_failure(account):
     tasks.sweep()
+    vitals.note_beat()
     mirror.run(account, timezone.now())
     changes.create(account=account, name="Desk", by=None, now=timezone.now())
     changes.drain(account=account, seconds=5)
     told = examine()
     fine = {name for name, check in told["checks"].items() if check["state"] == "ok"}
     abilities = {"fields", "If-Match", "status", "flags"}
-    here = {"database", "keys", "clock", "worker", "mail queue", "broker"}
+    here = {"database", "keys", "clock", "worker", "beat", "mail queue", "broker"}
     there = {f"acme {name}" for name in {"api", "log-in", "clock", "realm", "mirror", "outbox", *abilities}}
     assert fine >= here | there
     assert told["status"] == "warning"  # in tests mails reach nobody
@@ -114,6 +119,24 @@ def test_a_key_that_is_refused_is_told_apart_from_a_server_that_is_away(account,
     assert "acme log-in" not in told["checks"]
     Account.objects.update(api_key="")
     assert found("acme log-in") == ("failure", "There is no API key for Acme Dental. Set AUDIAN_API_KEY.")
+
+
+@pytest.mark.parametrize(
+    ("fault", "do"),
+    [
+        ("403", "Have Audian give this API key access to the account, or set another one (AUDIAN_API_KEY)."),
+        ("423", "Ask Audian. The portal goes on by itself."),
+        ("429", "Run this again in a minute. If it stays so, something else uses the account from this address."),
+        ("503", "Run this again later. If it stays so, tell Audian's support."),
+        ("html_502", "Run this again later. If it stays so, tell Audian's support."),
+        ("html_200", "Correct AUDIAN_API_URL, or the proxy in between."),
+        ("cut_before", "Let this machine reach AUDIAN_API_URL: see its firewall, its proxy, its name server."),
+    ],
+)
+def test_whatever_keeps_the_portal_out_it_says_what_to_do(account, sandbox, fault, do):
+    sandbox.faults.add(fault, times=None)
+    told = examine()
+    assert next(check["do"] for check in told["checks"].values() if check["account"] and check["state"] == "failure") == do
 
 
 def test_a_refused_log_in_is_not_tried_again_at_once(account, settings):
@@ -210,7 +233,8 @@ def test_the_mirror_tells_how_the_last_look_went(account, sandbox):
     SyncRun.objects.update(started_at=long_ago, finished_at=long_ago)
     assert found("acme mirror")[1].startswith("The last look was 5 h ago. Start the worker and beat")
     SyncRun.objects.update(finished_at=timezone.now(), state=SyncRun.State.FAILED, message="It was away.")
-    assert found("acme mirror") == ("failure", "The look 0 s ago failed: It was away.")
+    do = "Mend what the lines above say. The portal looks again every 5 minutes, or at once with manage.py sync_softphones."
+    assert found("acme mirror") == ("failure", f"The look 0 s ago failed: It was away. {do}")
     SyncRun.objects.update(state=SyncRun.State.HELD, message="12 would go.")
     assert found("acme mirror")[0] == "warning"
 
@@ -221,7 +245,8 @@ def test_trouble_that_stops_the_outbox_is_told_with_its_reason(account):
     assert found("acme outbox") == ("ok", "1 changes wait.")
     Pause.objects.create(account=account, since=now - timedelta(minutes=7), until=now, reason="Audian has locked this account.")
     said = "Nothing was sent for 7 min, 1 changes wait: Audian has locked this account."
-    assert found("acme outbox") == ("failure", said)
+    do = "Mend what the lines above say; the portal then goes on by itself."
+    assert found("acme outbox") == ("failure", f"{said} {do}")
 
 
 def test_workers_that_are_silent_are_a_failure(account):
@@ -230,6 +255,15 @@ def test_workers_that_are_silent_are_a_failure(account):
     assert found("worker")[0] == "ok"
     Lease.objects.filter(name=vitals.SWEPT).update(held_until=F("held_until") - 600)
     assert found("worker")[1].startswith("No worker finished a sweep for 10 min.")
+
+
+def test_a_beat_that_is_silent_is_a_warning_for_workers_do_without_it(account):
+    said = "Beat never sent anything: workers look by themselves for what is due, every 90 s. Start beat, or restart it."
+    assert found("beat") == ("warning", said)
+    vitals.note_beat()
+    assert found("beat")[0] == "ok"
+    Lease.objects.filter(name=vitals.BEAT).update(held_until=F("held_until") - 600)
+    assert found("beat")[1].startswith("Beat has sent nothing for 10 min: workers look by themselves")
 
 
 def test_a_broker_that_is_away_is_a_failure(account, settings):

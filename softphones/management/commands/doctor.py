@@ -48,7 +48,8 @@ class Command(AnsweringCommand):
         except (DatabaseError, InterfaceError, InvalidToken):
             yield Finding("accounts", State.UNKNOWN, "Not all were looked at.", "Mend what is above, then run this again.")
         except CommandFailed as failure:
-            yield Finding("accounts", State.FAILURE, str(failure))
+            do = "Leave --account out, or name one that is there." if slug else "Then restart web, worker and beat."
+            yield Finding("accounts", State.FAILURE, str(failure), do)
 
 
 @contextmanager
