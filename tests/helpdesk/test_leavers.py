@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from softphones import helpdesk as room
+from softphones import setup_links
 from softphones.models import AuditEvent, Change, Membership, Owner, Softphone
 from softphones.people import check_links
 from tests.factories import make_account, make_owner, make_softphone
@@ -59,6 +60,7 @@ def turned(browser, page, rel) -> list:
     pages = [page]
     while link := soup(pages[-1]).select_one(f"a[rel={rel}]"):
         pages.append(browser.get("/acme/leavers/" + link["href"]))
+        assert len(pages) < 10
     return pages
 
 
@@ -129,9 +131,11 @@ def test_closing_ends_phones_passwords_links_and_sessions(
 ):
     browser = signed_in(alice)
     assert browser.get("/").status_code == 200
+    drawn = setup_links.draw(softphone=alices_phone, user=alice, ip=None, now=timezone.now())
     data = {"key": "one", "reason": "Left"}
     done = helpdesk.post(f"/acme/leavers/{alice_has_left.audian_id}/close/", data, follow=True)
     assert "1 phone is being closed. 1 session was ended." in words(done)
+    assert again(drawn.link).revoked_at  # so that it stays dead, should she come back
     assert browser.get("/").status_code == 302
     assert helpdesk.get("/acme/people/").status_code == 200
     audian_is_told()

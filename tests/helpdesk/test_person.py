@@ -4,13 +4,14 @@ import time
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.core import mail as outbox
 from django.utils import timezone
 
 from softphones import changes, mail
-from softphones.models import AuditEvent
+from softphones.models import AuditEvent, Change
 from tests.factories import make_owner, make_softphone, make_user
-from tests.helpdesk.conftest import PASSWORD
+from tests.helpdesk.conftest import PASSWORD, times_in
 from tests.pages.conftest import HTMX, soup, words
 
 
@@ -24,15 +25,15 @@ def state(client, phone, shown=""):
     return client.get(f"/acme/softphones/{phone.pk}/state/?looking={looking.partition('&')[0]}&shown={shown}", headers=HTMX)
 
 
-def watched(client, phone, *, until: str) -> str:
-    """What the page says once it says this; it looks again and again."""
+def watched(client, phone, *, until: str):
+    """The answer in which the page says this; it looks again and again."""
     ends = time.monotonic() + 60
     while time.monotonic() < ends:
-        said = words(state(client, phone))
-        if until in said:
-            return said
+        answer = state(client, phone)
+        if until in words(answer):
+            return answer
         time.sleep(0.1)
-    raise AssertionError(f"It never said {until}: {said}")
+    raise AssertionError(f"It never said {until}: {words(answer)}")
 
 
 def test_it_names_the_person_masks_the_address_and_has_one_blue_button(page):
@@ -59,9 +60,11 @@ def test_a_phone_says_in_one_sentence_what_it_did(helpdesk, sandbox, alices_phon
     settings.LIGHT_ONE_EVERY = 1
     began = timezone.now() - timedelta(hours=2)
     sandbox.register(alices_phone.audian_id, user_agent="Zoiper v5.6.4", at=began.timestamp())
-    assert watched(helpdesk, alices_phone, until="Connected since").startswith("Connected Connected since")
+    said = watched(helpdesk, alices_phone, until="Connected since")
+    assert words(said).startswith("Connected Connected since")
+    assert times_in(soup(said))[0] == began.replace(microsecond=0)
     sandbox.unregister(alices_phone.audian_id)
-    lost = watched(helpdesk, alices_phone, until="Not connected")
+    lost = words(watched(helpdesk, alices_phone, until="Not connected"))
     assert "Connected for 2 hours from 203.0.113.50 (Zoiper v5.6.4), then stopped" in lost
     assert "Most likely the app was closed, or the device lost its network." in lost
 
@@ -83,20 +86,34 @@ def test_a_page_that_was_left_open_stops_looking(helpdesk, alices_phone, time_ma
     assert "hx-trigger" not in stopped.text
 
 
-def test_mails_say_how_far_they_came(helpdesk, page, alices_phone):
-    helpdesk.post(f"/acme/softphones/{alices_phone.pk}/send/")
-    assert "Set-up link · a•••e@acme.example · waiting to be sent" in words(page())
-    mail.send_due(timezone.now())
-    assert "accepted by the mail server" in words(page())
-    assert "not opened" in words(page())
-    mail.came_to_set_up(softphone=alices_phone, now=timezone.now())
-    assert "not opened" not in words(page())
+def test_mails_say_how_far_they_came_and_when(helpdesk, page, alices_phone):
+    def line():
+        return soup(page()).select_one("[aria-labelledby=mails-title] li")
+
+    start = timezone.now().replace(second=0, microsecond=0)
+    with time_machine.travel(start, tick=False):
+        helpdesk.post(f"/acme/softphones/{alices_phone.pk}/send/")
+    assert words(line()).endswith("Set-up link · a•••e@acme.example · waiting to be sent")
+    assert times_in(line()) == [start]
+    accepted, opened = start + timedelta(minutes=2), start + timedelta(minutes=5)
+    with time_machine.travel(accepted, tick=False):
+        mail.send_due(timezone.now())
+    assert "accepted by the mail server" in words(line())
+    assert words(line()).endswith("not opened")
+    assert times_in(line()) == [start, accepted]
+    mail.came_to_set_up(softphone=alices_phone, now=opened)
+    assert "not opened" not in words(line())
+    assert times_in(line()) == [start, accepted, opened]
     assert outbox.outbox[-1].to == ["alice@acme.example"]
 
 
-def test_who_did_what_is_told(helpdesk, page, alices_phone):
-    helpdesk.post(f"/acme/softphones/{alices_phone.pk}/reset/", {"reason": "Ticket 4711", "key": "a"})
-    assert "Helen Desk asked for a new password for Alice's laptop — “Ticket 4711”" in words(page())
+def test_who_did_what_when_is_told(helpdesk, page, alices_phone):
+    at = timezone.now().replace(microsecond=0) - timedelta(minutes=7)
+    with time_machine.travel(at, tick=False):
+        helpdesk.post(f"/acme/softphones/{alices_phone.pk}/reset/", {"reason": "Ticket 4711", "key": "a"})
+    [done] = soup(page()).select("[aria-labelledby=history-title] li")
+    assert words(done).endswith("Helen Desk asked for a new password for Alice's laptop — “Ticket 4711”")
+    assert times_in(done) == [at]
 
 
 def test_somebody_without_a_phone_has_a_page_too(helpdesk, account):
@@ -126,13 +143,20 @@ def test_why_no_link_can_be_sent_is_said(helpdesk, account, plant):
 def test_helpdesk_does_not_touch_what_belongs_to_staff_but_an_admin_does(helpdesk, admin, account, plant, linked):
     carl = make_user("carl@acme.example", account=account, role="helpdesk", name="Carl")
     phone = plant(make_owner(account, "carl@acme.example", user=carl if linked else None, name="Carl"))
+    failed = changes.reset_password(softphone=phone, by=admin.user, now=timezone.now())
+    Change.objects.update(state="failed")
     page = helpdesk.get(f"/acme/people/{phone.owner_id}/")
     assert "Only an administrator changes their phones." in words(page)
     assert not soup(page).select("main button, main a.button")
     for act in ("send", "reset", "off", "on", "links/revoke"):
         assert helpdesk.post(f"/acme/softphones/{phone.pk}/{act}/").status_code == 404, act
+    assert helpdesk.post(f"/acme/changes/{failed.pk}/again/").status_code == 404
+    assert Change.objects.get() == failed
     assert helpdesk.post(f"/acme/leavers/{phone.owner.audian_id}/close/").status_code == 404
     assert admin.post(f"/acme/softphones/{phone.pk}/off/", {"key": "a"}).status_code == 302
+    admin.post(f"/acme/changes/{failed.pk}/again/")
+    failed.refresh_from_db()
+    assert failed.state == "queued"
 
 
 class TestAPhoneThatAudianHasNotMade:
