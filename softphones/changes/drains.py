@@ -54,7 +54,7 @@ def drain(*, account: Account, seconds: float | None = None, step: Step | None =
     try:
         work.run()
     finally:
-        if not work.hands.crashed and not work.hands.are_stuck():
+        if not (work.hands.crashed or work.hands.left_behind):
             lease.release()
     # Asked only now: whoever came while we held the lease has gone away again.
     return _drained(account, work.ended, more=queue.could_go(account))
@@ -84,7 +84,7 @@ class _Drain:
             return
         finally:
             self.hands.stop()
-        if self.hands.are_stuck():
+        if self.hands.left_behind:
             logger.error("A change of %s hangs, so this drain ends and leaves it to the next one.", self.account.slug)
 
     def _turn(self) -> bool:

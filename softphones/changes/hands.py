@@ -37,7 +37,7 @@ class Result:
 class Hands:
     """Threads, started as they are needed. `take_result` is what the caller waits on; close with `stop`.
 
-    `crashed`: a step raised, so nothing may be tidied up behind it.
+    `crashed`: a step raised, so nothing may be tidied up behind it. `left_behind`: one of them goes on after `stop`.
     """
 
     def __init__(self, account: Account, lease: Held, step: Step) -> None:
@@ -47,7 +47,7 @@ class Hands:
         self._threads: list[threading.Thread] = []
         self._hands: list[_Hand] = []
         self.under_way: list[Job] = []
-        self.crashed = False
+        self.crashed = self.left_behind = False
 
     def give(self, job: Job) -> None:
         self.under_way.append(job)
@@ -81,6 +81,7 @@ class Hands:
         for thread, hand in zip(self._threads, self._hands, strict=True):
             while thread.is_alive() and not hand.is_stuck():
                 thread.join(0.5)
+            self.left_behind = self.left_behind or thread.is_alive()
 
     def _work(self, hand: "_Hand") -> None:
         with hand:
