@@ -69,10 +69,10 @@ def test_all_of_them_are_listed_a_page_at_a_time_and_as_many_as_the_overview_say
         make_softphone(account, make_owner(account, name=f"Leaver {number:03}", enabled=False))
     for number in range(75):
         for phone in range(2):
-            make_softphone(account, name=f"Phone {number:03}{'ab'[phone]}", owner_audian_id=f"d{number:031x}")
+            make_softphone(account, name=f"Desk {number:03}{'ab'[phone]}", owner_audian_id=f"d{number:031x}")
     here = make_owner(account, name="Leaver 000 who is here")
     make_softphone(account, here)
-    everybody = [f"Leaver {number:03}" for number in range(130)] + [f"Phone {number:03}a" for number in range(75)]
+    everybody = [f"Leaver {number:03}" for number in range(130)] + [f"Desk {number:03}a" for number in range(75)]
     forwards = turned(helpdesk, helpdesk.get("/acme/leavers/"), "next")
     assert [len(names(page)) for page in forwards] == [50, 50, 50, 50, 5]
     assert [name for page in forwards for name in names(page)] == everybody
