@@ -44,7 +44,7 @@ Then:
     settle(*, now): called by the sweep and by check: what has come to its end becomes FINISHED.
     go_on(*, batch, now): writes what a press left, in this process (commands, tests); catch_up(*, account, now): of all.
         Workers: go_on_for(*, account, now, seconds); unwritten() says where there is something left, waits_for_room(account)
-    whether more of an undo can be written once its part in the outbox is sent.
+        whether more of an undo can be written once its part in the outbox is sent.
 
 Look:
     rows(batch, *, show="", after="", before="", size=50) -> paging.Page of ImportRow
@@ -57,6 +57,7 @@ Look:
     newest(account, *, after="", before="", size=20) -> paging.Page of Import, under_way(account) and
         following(batch) -> list[Import], what hangs on it: each with its numbers so far (`.made`, `.failed`, `.total`)
     handouts(*, batch, after="", before="") -> Handouts: a page for each person of what `batch` made, a print at a time
+    still_there(batch) -> QuerySet[Softphone]: what an import of new ones has made, and was not deleted since
 """
 
 from django.utils.translation import gettext_lazy as _
@@ -67,7 +68,7 @@ from softphones.imports.candidates import people_without
 from softphones.imports.columns import Column, columns, template_csv
 from softphones.imports.estimate import Summary, summary
 from softphones.imports.overview import following, newest, under_way
-from softphones.imports.paper import Handout, Handouts, handouts
+from softphones.imports.paper import Handout, Handouts, handouts, still_there
 from softphones.imports.report import Progress, examined_csv, notices, problems, progress, result_csv, rows
 from softphones.imports.settling import catch_up, go_on, go_on_for, settle, unwritten, waits_for_room
 from softphones.imports.starting import ChangedMeanwhile, NotPossible, cancel, pause, resume, start
@@ -120,6 +121,7 @@ __all__ = [
     "rows",
     "settle",
     "start",
+    "still_there",
     "summary",
     "template_csv",
     "under_way",

@@ -40,7 +40,7 @@ def handouts(*, batch: Import, after: str = "", before: str = "") -> Handouts:
 
     Who could not sign in gets none. No password is read.
     """
-    phones = _made(batch)
+    phones = still_there(batch)
     people = Owner.objects.filter(account=batch.account_id, pk__in=phones.filter(owner__isnull=False).values("owner"))
     marks = {"after": after, "before": before}
     page = page_by_name(people, **marks, size=IN_ONE_PRINT)
@@ -49,8 +49,8 @@ def handouts(*, batch: Import, after: str = "", before: str = "") -> Handouts:
     return Handouts(pages, left_out, people.count(), of_nobody, next=page.next, previous=page.previous)
 
 
-def _made(batch: Import) -> QuerySet[Softphone]:
-    """What this import has made and still is there."""
+def still_there(batch: Import) -> QuerySet[Softphone]:
+    """What this import has made, and is there."""
     rows = with_status(batch).filter(status="made")
     return Softphone.objects.present().filter(account=batch.account_id, pk__in=rows.values("softphone"))
 

@@ -204,6 +204,7 @@ def _after(batch: Import, progress: imports.Progress, *, moves: bool) -> dict:
         "upload": UploadForm(),
         "later": [] if moves else with_headlines(imports.following(batch)),
         "is_new": batch.kind == Kind.CREATE,
+        "is_there": batch.kind == Kind.CREATE and not moves and imports.still_there(batch).exists(),
         "missing": 0 if moves else progress.failed + progress.errors + progress.ended,
     }
 

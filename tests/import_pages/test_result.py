@@ -125,6 +125,14 @@ def test_an_import_that_made_nothing_offers_neither_mails_nor_undoing(admin, sta
     assert not page.select("form[action$='/undo/'], form[action$='/mails/']")
 
 
+def test_nor_does_one_of_which_nothing_is_left(admin, finished, send):  # noqa: F811
+    assert soup(admin.get(page_of(finished))).select("form[action$='/undo/']")
+    press(admin, press(admin, admin.get(page_of(finished)), "Undo …"), "Delete 2 softphones")
+    send()
+    page = soup(admin.get(page_of(finished)))
+    assert not page.select("form[action$='/undo/'], form[action$='/mails/'], a[href$='/handouts/']")
+
+
 def test_the_dirty_file_mended_from_its_marked_up_copy_finishes(admin, upload, account, sandbox, send):  # noqa: F811
     people = [make_owner(account, f"p{number}@acme.example", name=f"Person {number}") for number in range(8)]
     lines = [f"{owner.name},{owner.email},{1000 + place}" for place, owner in enumerate(people)]
