@@ -13,7 +13,8 @@ FAULTS = st.sampled_from([*CUTS, *CUTS, "500", "503", "html_502", "html_200", "4
 EDITS = st.sampled_from(["name", "password", "extra", "remove", "take_username"])
 WISHES = st.one_of(
     st.tuples(st.just("create"), st.sampled_from(["", "", "frontdesk"])),
-    st.tuples(st.sampled_from(["rename", "rename", "switch", "number", "reset", "reset", "delete"]), PHONES),
+    st.tuples(st.sampled_from(["rename", "rename", "switch", "number", "label", "reset", "reset", "delete"]), PHONES),
+    st.tuples(st.just("give"), PHONES, st.sampled_from([0, 1, None])),
 )
 TROUBLES = st.one_of(
     st.tuples(st.just("fault"), FAULTS, st.sampled_from(["GET", "PUT", "POST", "DELETE", ""]), st.booleans()),

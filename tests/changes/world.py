@@ -15,6 +15,7 @@ from softphones import changes, mirror
 from softphones.connection import connect
 from softphones.models import Account, Change, Lease, Softphone
 from softphones.pacing import Urgency
+from tests.factories import make_owner
 
 State, Kind = Change.State, Change.Kind
 _number = itertools.count(1)
@@ -36,10 +37,13 @@ class World:
         # What Audian ever had: the devices that bore a mark, and the values of each device's fields.
         self.born: dict[str, set[str]] = defaultdict(set)
         self.had: dict[tuple[str, str], list] = defaultdict(list)
+        self.knew: dict[tuple[str, str], set[str]] = defaultdict(set)  # whose a device was while it had a password
+        self.drew: set[int] = set()  # updates that carry a new password
         self.edited: set[tuple[str, str]] = set()  # (device, field) that somebody else wrote
         self.removed: set[str] = set()  # devices that somebody else removed
         self.extra: dict[str, str] = {}  # a field of theirs that we know nothing of
         self.next_edits: list = []
+        self.owners = self._two_owners()
         self.phones: list[Softphone] = [self._planted()]
         self.softphones = {self.phones[0].pk}
 
@@ -75,6 +79,14 @@ class World:
 
     def number(self, which: int) -> None:
         self._ask(changes.update, self._phone(which), values={"caller_id_number": f"{next(_number)}"}, seen={})
+
+    def label(self, which: int) -> None:
+        self._ask(changes.update, self._phone(which), values={"caller_id_name": self._new("Desk")}, seen={})
+
+    def give(self, which: int, to: int | None) -> None:
+        """To one of two people, or to nobody: whoever had it must not know its password any more."""
+        phone = self._phone(which)
+        self._ask(changes.update, phone, values={"owner_id": "" if to is None else self.owners[to]}, seen={})
 
     def reset(self, which: int) -> None:
         self._ask(changes.reset_password, self._phone(which))
@@ -129,7 +141,9 @@ class World:
         for device in self.sandbox.devices():
             for mark in device.get("flags") or ():
                 self.born[mark].add(device["id"])
-            for field, value in _fields(device).items():
+            fields = _fields(device)
+            self.knew[device["id"], fields["password"]].add(fields["owner_id"])
+            for field, value in fields.items():
                 values = self.had[device["id"], field]
                 if not values or values[-1] != value:
                     values.append(value)
@@ -160,6 +174,7 @@ class World:
         known = Softphone.objects.filter(account=self.account, audian_id__isnull=False, pk__in=self.softphones)
         ids = list(known.values_list("audian_id", flat=True))
         assert len(ids) == len(set(ids))
+        assert max(len(owners) for owners in self.knew.values()) == 1, "whose it was before knows the password that it has"
 
     def _check_create(self, row: Change, rows: list[Change]) -> None:
         born = self.born[row.mark]
@@ -198,16 +213,22 @@ class World:
             newer = any(field in other.values or other.kind == Kind.DELETE for other in later)
             if row.state == State.DONE and not newer and (device, field) not in self.edited and self.sandbox.device(device):
                 assert self.had[device, field][-1] == value, "another value than the last one asked for"
+        if row.state == State.DONE and "owner_id" in row.values:
+            self._check_password(row, rows)
 
     def _check_reset_password(self, row: Change, rows: list[Change]) -> None:
-        device = row.softphone.audian_id
         if row.state == State.REPLACED:
             return
         if row.state == State.FAILED:
             self._check_has_no_device(row, rows)
             return
+        self._check_password(row, rows)
+
+    def _check_password(self, row: Change, rows: list[Change]) -> None:
+        device = row.softphone.audian_id
         mine = [other for other in rows if other.softphone_id == row.softphone_id and other.folded_into_id is None]
-        calls = sum(other.kind in (Kind.RESET_PASSWORD, Kind.CREATE) and other.state == State.DONE for other in mine)
+        drawn = [other for other in mine if other.kind in (Kind.RESET_PASSWORD, Kind.CREATE) and other.state == State.DONE]
+        calls = len(drawn) + sum(other.pk in self.drew and other.state != State.FAILED for other in mine)
         planted = row.softphone_id == self.phones[0].pk
         if (device, "password") not in self.edited:
             assert len(self.had[device, "password"]) <= calls + planted, "a password more than was asked for"
@@ -237,12 +258,20 @@ class World:
 
     def _planted(self) -> Softphone:
         sip = {"username": f"user_{next(_number)}", "password": "wP7kq3hTz9mB", "method": "password"}
-        device = self.sandbox.add_device(name="Planted", device_type="softphone", enabled=True, sip=sip, theirs="kept")
+        document = {"name": "Planted", "device_type": "softphone", "enabled": True, "sip": sip, "owner_id": self.owners[0]}
+        device = self.sandbox.add_device(**document, theirs="kept")
         self.extra[device] = "kept"
         with connect(self.account, urgency=Urgency.PERSON) as client:
             found = client.device(device)
         with transaction.atomic():
             return mirror.absorb(self.account, found, timezone.now() - timedelta(seconds=1))
+
+    def _two_owners(self) -> list[str]:
+        """Audian's ids of two people, whom the mirror knows too."""
+        for name in ("Alice", "Bob")[len(self.sandbox.users()) :]:
+            audian_id = self.sandbox.add_user(first_name=name, last_name="Smith", email=f"{name}@acme.example", enabled=True)
+            make_owner(self.account, f"{name}@acme.example", audian_id=audian_id)
+        return [user["id"] for user in self.sandbox.users()]
 
     def _phone(self, which: int) -> Softphone:
         phone = self.phones[which % len(self.phones)]
@@ -255,6 +284,9 @@ class World:
         except changes.NotPossible:
             return
         self._asked(change)
+        carrier = Change.objects.get(pk=change.folded_into_id or change.pk)
+        if carrier.kind == Kind.UPDATE and carrier.password:
+            self.drew.add(carrier.pk)
 
     def _asked(self, change: Change) -> None:
         self.asked.append(change.pk)
@@ -312,6 +344,8 @@ def _fields(device: dict) -> dict:
         "name": device.get("name"),
         "enabled": device.get("enabled", True),
         "caller_id_number": caller_id.get("number", ""),
+        "caller_id_name": caller_id.get("name", ""),
+        "owner_id": device.get("owner_id") or "",
         "password": sip.get("password"),
         "username": sip.get("username"),
     }
