@@ -53,7 +53,7 @@ def reset(*, softphone: Softphone, by: User, reason: str, key: str, ip: str | No
     try:
         with transaction.atomic():
             _one_at_a_time(by)
-            locked = Softphone.objects.select_for_update().select_related("account").get(pk=softphone.pk)
+            locked = Softphone.objects.select_for_update(of=("self",)).select_related("account").get(pk=softphone.pk)
             if before := changes.asked(account=locked.account, by=by, key=key):
                 return before
             _refuse_one_reset_more(locked, by, now)
