@@ -30,7 +30,7 @@ def began(job: Job, lease: Held) -> None:
 def record(job: Job, outcome: Outcome, lease: Held, before_commit: Callable[[], object]) -> Counter:
     """Write down what came of it. Returns how many wishes ended how. Raises LeaseLost, and then nothing is written."""
     with lease.writing():
-        softphone = Softphone.objects.select_for_update().select_related("account").get(pk=job.change.softphone_id)
+        softphone = Softphone.objects.select_for_update(of=("self",)).select_related("account").get(pk=job.change.softphone_id)
         mine = Change.objects.select_for_update().filter(pk=job.change.pk, state=State.SENDING, epoch=lease.epoch)
         if not mine.exists():
             raise LeaseLost(lease.name)
