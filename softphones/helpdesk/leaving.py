@@ -135,8 +135,8 @@ def roles_of(account: Account, leaving: Iterable[Leaver]) -> dict[str, Membershi
 def close(*, leaver: Leaver, by: User, reason: str, key: str, ip: str | None, now: datetime) -> Closed:
     """Switch this person's phones off, give each a new password that nobody is told, end their links, sessions and staff role.
 
-    All in one transaction. The same `key` asks Audian once. A role that its actor may not end stays, and the answer says why. Raises
-    NotLeft, also for somebody who came back meanwhile.
+    All in one transaction. The same `key` asks Audian once. A role that its actor may not end stays, and the answer says
+    why. Raises NotLeft, also for somebody who came back meanwhile.
     """
     closed = 0
     with transaction.atomic():
