@@ -14,12 +14,12 @@ from softphones.changes.asking import (
     decline,
     delete,
     key_of,
-    new_password,
     reset_password,
     try_again,
     update,
 )
 from softphones.changes.drains import Drained, drain
+from softphones.changes.drawing import new_password
 from softphones.changes.many import NewPhone, cancel_unsent, create_many
 from softphones.changes.queue import waiting
 from softphones.changes.sparing import WHY_KEPT, kept

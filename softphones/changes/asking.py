@@ -1,6 +1,5 @@
 """What people ask for, written down in their request's transaction. Nothing here calls Audian."""
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,17 +9,14 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from softphones import audit, mirror, search, setup_links
+from softphones.changes.drawing import free_username, new_password
 from softphones.changes.wishes import ACTS, DELETED, TRIED_AGAIN, draws_password, end, family, recorded, unfinished
 from softphones.models import Account, Change, Owner, Softphone, User
 from softphones.wake import wake
 
 Kind, State = Change.Kind, Change.State
 
-# Without the letters and digits that people take for one another.
-LETTERS = "abcdefghjkmnpqrstuvwxyz"
-UNAMBIGUOUS = LETTERS + "ABCDEFGHJKLMNPQRSTUVWXYZ" + "23456789"
 READ_AT_ONCE = 100  # softphones; the others are read by the next run of the mirror
-SHORTEST, LONGEST = 5, 32  # audian-api.md section 3
 FIELDS = frozenset({"name", "enabled", "owner_id", "caller_id_number", "caller_id_name"})
 
 
@@ -33,13 +29,6 @@ class NothingChanged(NotPossible):
 
     def __init__(self) -> None:
         super().__init__(_("Nothing changed: it is as you want it already."))
-
-
-def new_password(length: int = 20) -> str:
-    """A SIP password from the system's random source. Raises ValueError for a length that Audian refuses (5..32)."""
-    if not SHORTEST <= length <= LONGEST:
-        raise ValueError(f"A SIP password has {SHORTEST} to {LONGEST} characters, not {length}.")
-    return "".join(secrets.choice(UNAMBIGUOUS) for _place in range(length))
 
 
 def create(
@@ -68,7 +57,7 @@ def create(
     """
 
     def write() -> Change:
-        chosen = username or _free_username(account)
+        chosen = username or free_username(account)
         softphone = Softphone.objects.create(
             account=account,
             name=name,
@@ -327,19 +316,6 @@ def _once(account: Account, by: User | None, key: str, write: Callable[[], Chang
 def key_of(by: User | None, key: str) -> str:
     """The key as it is stored: each asker has their own."""
     return f"{by.pk if by else ''}:{key}"[:200] if key else ""
-
-
-def generated_username() -> str:
-    """One in the vendor's own style (audian-api.md section 10)."""
-    return "user_" + "".join(secrets.choice(LETTERS + "23456789") for _place in range(10))
-
-
-def _free_username(account: Account) -> str:
-    """A generated one that nobody has."""
-    while True:
-        username = generated_username()
-        if not Softphone.objects.filter(account=account, username_folded=username).exists():
-            return username
 
 
 def _wish(softphone: Softphone, kind: Kind, by: User | None, urgent: bool, key: str, reason: str, now: datetime) -> Change:

@@ -10,7 +10,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_noop
 
 from softphones import audit, mirror, search
-from softphones.changes.asking import generated_username, key_of, new_password
+from softphones.changes.asking import key_of
+from softphones.changes.drawing import generated_username, new_password
 from softphones.changes.wishes import ACTS, finished, recorded
 from softphones.models import Account, Change, Owner, Softphone, User
 
