@@ -49,7 +49,7 @@ def start(request, slug):
     with transaction.atomic():
         audit.record(act="sync:asked", actor=request.user, account=account, ip=audit.client_ip(request), now=now)
         wake("mirror_account", account_id=account.pk)
-    return redirect(f"{reverse('runs', args=[slug])}?asked={now.timestamp():.0f}")
+    return redirect(f"{reverse('runs', args=[slug])}?asked={now.timestamp():.6f}")
 
 
 @never_cache
@@ -84,7 +84,7 @@ def release(request, slug, pk):
     if not released:
         messages.error(request, _("This look waits for nobody any more: a later one ended it, or somebody released it before."))
         return redirect("run", slug, pk)
-    return redirect(f"{reverse('runs', args=[slug])}?asked={now.timestamp():.0f}")
+    return redirect(f"{reverse('runs', args=[slug])}?asked={now.timestamp():.6f}")
 
 
 def _under_way(request, runs: list[SyncRun]) -> dict:
@@ -94,14 +94,14 @@ def _under_way(request, runs: list[SyncRun]) -> dict:
     waits = bool(asked) and not running and now - asked < ASKS_FOR and (not runs or runs[0].started_at < asked)
     return {
         "running": running,
-        "asked": f"{asked.timestamp():.0f}" if waits else "",
+        "asked": f"{asked.timestamp():.6f}" if waits else "",
         "late": waits and now - asked > BEGINS_WITHIN,
     }
 
 
 def _moment(text: str) -> datetime | None:
     try:
-        return datetime.fromtimestamp(int(text), UTC)
+        return datetime.fromtimestamp(float(text), UTC)
     except (ValueError, OverflowError, OSError):
         return None
 

@@ -53,7 +53,7 @@ def test_from_no_phone_to_a_green_light_and_to_its_replacement(visitor, sandbox,
     expect(page.get_by_text("Connected — you’re done")).to_be_visible()
 
     page.get_by_role("link", name="Replace a lost phone").click()
-    expect(page.get_by_text("This disconnects the app")).to_be_visible()
+    expect(page.get_by_text("This disconnects")).to_be_visible()
     carla.is_accessible()
     carla.fits()
     page.get_by_role("button", name="Cut it off and set up anew").dblclick()

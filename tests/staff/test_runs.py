@@ -1,15 +1,16 @@
 """Sync now, how a look goes, and letting go what one held back."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from softphones import mirror, tasks
 from softphones.models import AuditEvent, Softphone, SyncRun
 from tests.factories import make_owner, make_softphone
 from tests.pages.conftest import HTMX, soup, words
-from tests.staffing import staff_browser
+from tests.staffing import signed_in_as_staff, staff_browser
 
 RUNS = "/acme/runs/"
 
@@ -51,11 +52,19 @@ class TestSyncNow:
         make_run(account, "complete", ago=1)
         assert "A new look is asked for" not in words(admin.get(f"{RUNS}?asked={asked}"))
 
+    def test_a_look_that_began_in_the_same_second_is_not_the_one_that_was_asked_for(self, admin, account):
+        with time_machine.travel(datetime(2026, 3, 2, 9, 0, 0, 400_000, tzinfo=UTC), tick=False) as clock:
+            admin = signed_in_as_staff(admin.user)
+            make_run(account, "complete", ago=0)
+            clock.shift(0.05)
+            response = admin.post("/acme/runs/start/")
+            assert "A new look is asked for" in words(admin.get(response["Location"]))
+
     def test_no_worker_is_said_so(self, admin):
         asked = int((timezone.now() - timedelta(seconds=30)).timestamp())
         assert "its worker does not run" in words(admin.get(f"{RUNS}?asked={asked}"))
 
-    @pytest.mark.parametrize("asked", ["x", "-1", "9" * 30, "0"])
+    @pytest.mark.parametrize("asked", ["x", "-1", "9" * 30, "9" * 400, "0", "nan", "inf"])
     def test_nonsense_waits_for_nothing(self, admin, asked):
         assert "A new look is asked for" not in words(admin.get(f"{RUNS}?asked={asked}"))
 
