@@ -5,6 +5,7 @@ import sys
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
+from django.core.management.base import CommandError
 from django.db import DatabaseError, connections
 from django.utils.text import slugify
 
@@ -93,8 +94,12 @@ def before_migrate(*, using: str, **kwargs) -> None:
 
 
 def after_migrate(*, using: str, **kwargs) -> None:
+    """The tables are there: now the account. Raises CommandError where no key opens what it holds."""
     _set_lock_timeout(using, "DEFAULT")
-    account_from_environment()
+    try:
+        account_from_environment()
+    except InvalidToken as error:
+        raise CommandError(LOST_KEY) from error
 
 
 def _set_lock_timeout(using: str, limit: str) -> None:

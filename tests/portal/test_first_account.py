@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.db import connections
 
-from softphones.configuration import account_from_environment
+from softphones.configuration import LOST_KEY, account_from_environment
 from softphones.models import Account, ApiToken
 from tests.portal.test_environment import GOOD, ROOT
 
@@ -59,6 +59,13 @@ def test_a_web_process_without_the_key_of_the_stored_secrets_does_not_start(pyth
     assert started.returncode == told.returncode == 1
     assert "- FIELD_ENCRYPTION_KEYS lacks the key" in started.stderr
     assert "Traceback" not in started.stderr
+
+
+def test_migrate_without_that_key_ends_with_the_same_sentence(python):
+    named = {"AUDIAN_ACCOUNT_ID": "a" * 32, "AUDIAN_API_KEY": "k" * 64}
+    assert python("manage.py", "migrate", **named).returncode == 0
+    migrated = python("manage.py", "migrate", **named, FIELD_ENCRYPTION_KEYS=Fernet.generate_key().decode())
+    assert (migrated.returncode, migrated.stderr) == (1, f"CommandError: {LOST_KEY}\n")
 
 
 @pytest.mark.django_db
