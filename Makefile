@@ -8,6 +8,10 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # A Python that was upgraded away leaves a .venv that can't run.
 $(shell [ ! -d $(VENV) ] || $(VENV)/bin/python -c '' 2>/dev/null || rm -rf $(VENV))
 
+# A stamp is a copy of its lock: a newer lock may come with an older date (rsync, tar), which make would take as done.
+$(shell cmp -s requirements.lock $(VENV)/run.stamp || rm -f $(VENV)/run.stamp)
+$(shell cmp -s requirements-dev.lock $(VENV)/test.stamp || rm -f $(VENV)/test.stamp)
+
 .PHONY: help setup demo test bench clean
 .DEFAULT_GOAL := help
 
@@ -41,9 +45,9 @@ $(VENV)/bin/python:
 $(VENV)/run.stamp: requirements.lock | $(VENV)/bin/python
 	@echo "Installing requirements.lock"
 	@$(PIP) install --require-hashes -r requirements.lock
-	@touch $@
+	@cp requirements.lock $@
 
 $(VENV)/test.stamp: requirements-dev.lock $(VENV)/run.stamp
 	@echo "Installing requirements-dev.lock"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
-	@touch $@
+	@cp requirements-dev.lock $@

@@ -1,11 +1,15 @@
 """What the portal runs with is what `requirements.lock` installs: packages that only tests have must not be needed."""
 
+import os
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,3 +56,26 @@ def test_the_portal_starts_with_what_it_is_installed_with():
     command = [sys.executable, "-c", IMPORT_ALL.format(hidden=hidden, modules=modules)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("word", "name"), [("setup", "requirements.lock"), ("test", "requirements-dev.lock")])
+def test_a_newer_lock_is_installed_whatever_its_date_and_only_once(tmp_path, word, name):
+    """rsync and tar keep dates, so what is newer may have the older one."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for each in ("requirements.lock", "requirements-dev.lock"):
+        (tmp_path / each).write_text("django==5.2.1\n")
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\n")  # installs whatever it is asked for, at once
+    python.chmod(0o755)
+
+    def says() -> str:
+        env = {"PATH": os.environ["PATH"]}
+        return subprocess.run(["make", word], cwd=tmp_path, env=env, check=True, capture_output=True, text=True).stdout
+
+    assert f"Installing {name}" in says()
+    assert "Installing" not in says()
+    (tmp_path / name).write_text("django==5.2.2\n")
+    os.utime(tmp_path / name, (0, 0))
+    assert f"Installing {name}" in says()
+    assert "Installing" not in says()
