@@ -303,6 +303,6 @@ def test_the_sandboxs_settings_never_reach_a_portal_for_real():
 
 def test_the_operators_files_are_kept_out_of_git_and_out_of_the_image():
     ignored = (compose.ROOT / ".gitignore").read_text().splitlines()
-    assert {"/config/", ".env", "/docker-compose.override.yml"} <= set(ignored)
+    assert {"/config/", ".env", "/docker-compose.override.yml", "/portal.dump", "/portal.keys"} <= set(ignored)
     assert not image.let_through(compose.ROOT / "config" / "portal.env")
     assert not image.let_through(compose.ROOT / ".env")
