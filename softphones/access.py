@@ -64,7 +64,7 @@ def may_have_softphones(user: User) -> QuerySet[Owner]:
 def own_softphones(user: User) -> tuple[list[Owner], list[Softphone]]:
     """The owners as whom `user` comes in, and all their softphones by name; each with its account, phones with their owner."""
     accounts = {each.account_id: each.account for each in accounts_of(user)}
-    owners = {each.pk: each for each in Owner.objects.of_person(user) if each.account_id in accounts}
+    owners = {each.pk: each for each in Owner.objects.linked_to(user) if each.account_id in accounts}
     phones = list(Softphone.objects.present().filter(owner__in=owners))
     for owner in owners.values():
         owner.account = accounts[owner.account_id]

@@ -121,9 +121,9 @@ def trouble(account: Account) -> Trouble:
 
 
 def open_changes(rows: list[Softphone]) -> dict[int, Change]:
-    """The newest change of each of these softphones, by the softphone's primary key, where it has not arrived."""
+    """The newest change of each of these softphones, by the softphone's primary key, where it has not arrived: its `state`."""
     asked = Change.objects.filter(softphone__in=rows)
-    found = list(asked.filter(state__in=(*Change.UNFINISHED, State.FAILED)).defer("password"))
+    found = list(asked.filter(state__in=(*Change.UNFINISHED, State.FAILED)).only("softphone", "state"))
     if not found:  # which is usual
         return {}
     newest = set(asked.values("softphone").annotate(newest=Max("pk")).values_list("newest", flat=True))

@@ -15,7 +15,11 @@ from softphones.models.people import User
 class OwnerQuerySet(models.QuerySet):
     def of_person(self, user):
         """As whom `user` comes in: linked to them, enabled and there, in an account where they have a membership."""
-        return self.filter(user=user, enabled=True, gone_at=None, account__memberships__user=user)
+        return self.linked_to(user).filter(account__memberships__user=user)
+
+    def linked_to(self, user):
+        """Those linked to `user` that are enabled and there, in whatever account."""
+        return self.filter(user=user, enabled=True, gone_at=None)
 
 
 class Owner(models.Model):

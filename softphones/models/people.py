@@ -75,8 +75,8 @@ class Membership(models.Model):
         """
         found = list(memberships)
         desks = [each for each in found if each.role != cls.Role.USER]
-        addresses = EmailAddress.objects.filter(user__in={each.user_id for each in desks}, verified=True) if desks else ()
-        proven = {(each.user_id, each.email) for each in addresses}
+        addresses = EmailAddress.objects.filter(user__in={each.user_id for each in desks}, verified=True)
+        proven = set(addresses.values_list("user_id", "email")) if desks else set()
         entries = _entries_of(desks, {address for _user, address in proven}) if desks else []
         for each in found:
             each.has_left = each in desks and each._lost(entries, proven)

@@ -56,8 +56,9 @@ def troubles_of(softphones: Iterable[Softphone]) -> dict[int, str]:
     phones = list(softphones)
     created, renewed = {}, {}
     creates = Change.objects.filter(kind=Change.Kind.CREATE, softphone__audian_id=None)
-    wishes = (creates | new_passwords()).filter(softphone__in=phones).order_by("pk")
-    for wish in wishes.select_related("account").defer("password"):
+    accounts = {phone.pk: phone.account for phone in phones}
+    for wish in (creates | new_passwords()).filter(softphone__in=phones).order_by("pk").defer("password"):
+        wish.account = accounts[wish.softphone_id]
         (created if wish.kind == Change.Kind.CREATE else renewed)[wish.softphone_id] = wish
     now = timezone.now()
     return {phone.pk: _trouble(phone, created.get(phone.pk), renewed.get(phone.pk), now) for phone in phones}
