@@ -1,4 +1,4 @@
-"""A cheap load generator: one process, plain sockets that are kept alive, each sending its next request once it has the answer.
+"""A cheap load generator: one process, a plain socket for each request, and the next request once the answer is there.
 
 It shares the processors with what it measures, so it parses no more of an answer than its status and its length.
 """
@@ -47,8 +47,7 @@ def load(port: int, visitors: Sequence[Sequence[bytes]], *, seconds: float) -> l
     with ExitStack() as stack:
         waiting = stack.enter_context(selectors.DefaultSelector())
         for requests in visitors:
-            connection = stack.enter_context(_connection(port))
-            waiting.register(connection, selectors.EVENT_READ, _Visitor(connection, cycle(requests)))
+            _Visitor(port, cycle(requests), waiting).asks()
         until = time.perf_counter() + seconds
         while waiting.get_map():
             for key, _events in _ready(waiting):
@@ -56,19 +55,19 @@ def load(port: int, visitors: Sequence[Sequence[bytes]], *, seconds: float) -> l
                     latencies.append(key.data.seconds)
                     if time.perf_counter() < until:
                         key.data.asks()
-                    else:
-                        waiting.unregister(key.fileobj)
     return latencies
 
 
 class _Visitor:
-    def __init__(self, connection: socket.socket, requests: Iterator[bytes]):
-        self._connection, self._requests, self._kept = connection, requests, bytearray()
-        self.asks()
+    def __init__(self, port: int, requests: Iterator[bytes], waiting: selectors.BaseSelector):
+        self._port, self._requests, self._waiting, self._kept = port, requests, waiting, bytearray()
 
     def asks(self) -> None:
+        """Over a connection of its own, as the portal wants it (portal/gunicorn.py). Whoever waits is registered."""
         self._kept.clear()
         self._begun = time.perf_counter()
+        self._connection = _connection(self._port)
+        self._waiting.register(self._connection, selectors.EVENT_READ, self)
         self._connection.sendall(next(self._requests))
 
     def hears(self) -> bool:
@@ -77,6 +76,8 @@ class _Visitor:
         if not _is_whole(self._kept):
             return False
         self.seconds = time.perf_counter() - self._begun
+        self._waiting.unregister(self._connection)
+        self._connection.close()
         if not self._kept.startswith(PAGE):
             raise WrongAnswer(self._kept.partition(b"\r\n\r\n")[0].decode(errors="replace"))
         return True

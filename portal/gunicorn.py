@@ -12,6 +12,7 @@ from portal.logs import CLIENT, configuration
 worker_class = "gthread"
 threads = 8
 timeout = 30
+keepalive = 0  # each request goes to the process that is free: kept connections would leave many to one, and others idle
 forwarded_allow_ips = ""  # what proxies say is weighed in one place alone: TRUSTED_PROXIES
 control_socket_disable = True  # it would stand in the home directory, shared by all portals of this user
 graceful_timeout = 10

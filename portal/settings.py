@@ -40,8 +40,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     _given = DATABASES["default"].get("OPTIONS", {})
     # Nobody waits for ever for what another transaction has locked, nor keeps it locked while it does nothing. Migrations
-    # wait (softphones/configuration.py); what the address gives as `options` comes last, so that it wins.
-    _patience = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+    # wait (softphones/configuration.py); what the address gives as `options` comes last, so that it wins. And no query of
+    # ours is so large that starting further processes for it, or compiling it, would take less time than it saves.
+    _own = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c max_parallel_workers_per_gather=0 -c jit=off"
     # A server that is gone without a word would keep a request for minutes, or for ever on a connection that is there.
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
@@ -50,7 +51,7 @@ else:
         "keepalives_count": 3,
         "tcp_user_timeout": 25_000,  # milliseconds
         **_given,
-        "options": f"{_patience} {_given.get('options', '')}".strip(),
+        "options": f"{_own} {_given.get('options', '')}".strip(),
     }
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
