@@ -26,7 +26,7 @@ demo: setup ## Run everything on this machine, with made-up people and phones (P
 test: $(VENV)/test.stamp ## Run every test this machine can run (STRICT=1: a skip is a failure; ARGS=... goes to pytest)
 	@$(VENV)/bin/python -m tests.run $(if $(STRICT),--strict) $(ARGS)
 
-bench: $(VENV)/test.stamp ## Measure the portal on PostgreSQL with 100,000 softphones (some 15 minutes; ARGS="--devices 10000" is quicker)
+bench: $(VENV)/test.stamp ## Measure the portal on PostgreSQL with 100,000 softphones (some 10 minutes; ARGS="--devices 30000" is quicker)
 	@$(VENV)/bin/python -m benchmarks.portal $(ARGS)
 
 clean: ## Remove .venv, collected files and the demo's data
