@@ -46,3 +46,6 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
+
+# A browser's event loop runs in the thread of the tests, so tests/e2e/conftest.py sets the variable that this one is about.
+SILENCED_SYSTEM_CHECKS = ["async.E001"]

@@ -42,8 +42,8 @@ class Hands:
 
     def __init__(self, account: Account, lease: Held, step: Step) -> None:
         self._account, self._lease, self._step = account, lease, step
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._jobs: queue.Queue[Job | None] = queue.Queue()
+        self._results: queue.Queue[Result] = queue.Queue()
         self._threads: list[threading.Thread] = []
         self._hands: list[_Hand] = []
         self.under_way: list[Job] = []

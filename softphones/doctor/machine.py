@@ -40,7 +40,7 @@ def _settings() -> Iterator[Finding]:
     if settings.DEBUG:
         yield Finding("settings", State.WARNING, "DEBUG is on: right in development only.", "Set DEBUG=false in production.")
         return
-    found = checks.run_checks(include_deployment_checks=True)
+    found = [each for each in checks.run_checks(include_deployment_checks=True) if not each.is_silenced()]
     for each in found:
         state = State.FAILURE if each.level >= checks.ERROR else State.WARNING
         hint = str(each.hint or f"See {each.id} in Django's list of checks.")
