@@ -27,7 +27,7 @@ logconfig_dict = configuration(
 
 
 def post_worker_init(worker) -> None:
-    """What was imported stays anyway: looking through it again and again for garbage costs each answer some percent."""
+    """What was imported stays anyway, so it is not looked through again and again for garbage."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

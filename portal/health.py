@@ -41,8 +41,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"status": "down", "database": "unusable"}, status=503)
     broker = vitals.broker_answers()
     fresh = mirror_age is not None and mirror_age <= timedelta(seconds=settings.MIRROR_STALE_AFTER)
-    worker = sweep_age is not None and sweep_age <= settings.WORKER_SILENT_AFTER
-    beat = beat_age is not None and beat_age <= settings.WORKER_SILENT_AFTER / 2
+    worker, beat = vitals.is_swept(sweep_age), vitals.is_beating(beat_age)
     return JsonResponse(
         {
             "status": "ok" if broker and worker and beat and fresh else "degraded",

@@ -45,9 +45,8 @@ def beat_age() -> float | None:
     return _of(BEAT, f"{seconds_sql()} - held_until")
 
 
-def is_beating() -> bool:
-    """Whether it did as lately as it should have: after half of WORKER_SILENT_AFTER workers ask for sweeps themselves."""
-    age = beat_age()
+def is_beating(age: float | None) -> bool:
+    """By that `beat_age`, whether beat is on time: after half of WORKER_SILENT_AFTER workers sweep unasked."""
     return age is not None and age <= settings.WORKER_SILENT_AFTER / 2
 
 
@@ -58,9 +57,8 @@ def _of(lease: str, column: str) -> float | None:
     return row and row[0]
 
 
-def is_swept() -> bool:
-    """Whether a worker swept as lately as it should have (WORKER_SILENT_AFTER)."""
-    age = sweep_age()
+def is_swept(age: float | None) -> bool:
+    """Whether a worker swept as lately as it should have (WORKER_SILENT_AFTER), by that `sweep_age`."""
     return age is not None and age <= settings.WORKER_SILENT_AFTER
 
 

@@ -91,7 +91,7 @@ def _clock(now: datetime) -> Finding:
 
 def _worker(now: datetime) -> Finding:
     swept = vitals.sweep_age()
-    if vitals.is_swept():
+    if vitals.is_swept(swept):
         return Finding("worker", State.OK, f"A worker finished a sweep {age(swept)} ago.")
     said = "No worker ever finished a sweep." if swept is None else f"No worker finished a sweep for {age(swept)}."
     return Finding("worker", State.FAILURE, said, "Start the worker and beat; if they run, their logs say what keeps them.")
@@ -99,7 +99,7 @@ def _worker(now: datetime) -> Finding:
 
 def _beat(now: datetime) -> Finding:
     sent = vitals.beat_age()
-    if vitals.is_beating():
+    if vitals.is_beating(sent):
         return Finding("beat", State.OK, f"Beat asked for something {age(sent)} ago.")
     said = "Beat never sent anything" if sent is None else f"Beat has sent nothing for {age(sent)}"
     said += f": workers look by themselves for what is due, every {settings.WORKER_SILENT_AFTER / 2:.0f} s."

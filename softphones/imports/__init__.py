@@ -68,11 +68,11 @@ from softphones.imports.candidates import people_without
 from softphones.imports.columns import Column, columns, template_csv
 from softphones.imports.estimate import Summary, summary
 from softphones.imports.overview import following, newest, under_way
-from softphones.imports.paper import Handout, Handouts, handouts, still_there
+from softphones.imports.paper import Handout, Handouts, handouts
 from softphones.imports.report import Progress, examined_csv, notices, problems, progress, result_csv, rows
 from softphones.imports.settling import catch_up, go_on, go_on_for, settle, unwritten, waits_for_room
 from softphones.imports.starting import ChangedMeanwhile, NotPossible, cancel, pause, resume, start
-from softphones.imports.statuses import STATUSES, counts
+from softphones.imports.statuses import STATUSES, counts, still_there
 from softphones.imports.storing import check, examine, forget_ended, forget_unstarted, from_people, unfinished
 
 LIMITS = _(

@@ -14,7 +14,7 @@ from softphones import changes, lights, mail
 from softphones.imports import undoing
 from softphones.imports.estimate import CUTS_OFF
 from softphones.imports.settling import settle
-from softphones.imports.statuses import with_status
+from softphones.imports.statuses import still_there
 from softphones.imports.storing import rank, store
 from softphones.models import Account, Change, Import, ImportRow, Message, Softphone, User
 
@@ -39,7 +39,7 @@ def undo(*, batch: Import, by: User | None, now: datetime) -> Import:
     Asks the lights (10 s at most); not in a transaction.
     """
     settle(now=now, account=batch.account)
-    phones = _seen(batch.account, [phone for phone in _made(batch) if not phone.gone_at], now)
+    phones = _seen(batch.account, _made(batch), now)
     judge, kept = _Judge(batch.account, Kind.DELETE, phones), changes.kept(phones, now=now)
 
     def judged(row: ImportRow) -> None:
@@ -54,7 +54,7 @@ def undo(*, batch: Import, by: User | None, now: datetime) -> Import:
 def mail_setup(*, batch: Import, by: User | None, now: datetime) -> Import:
     """Mails to the people of what `batch` made, checked: who was mailed before is left out. See softphones.imports."""
     settle(now=now, account=batch.account)
-    phones = [phone for phone in _made(batch) if not phone.gone_at]
+    phones = _made(batch)
     ready = Message.objects.filter(account=batch.account, kind=Message.Kind.SOFTPHONE_READY, softphone__isnull=False)
     mailed = set(ready.exclude(state=Message.State.FAILED).values_list("softphone", flat=True))
     judge = _Judge(batch.account, Kind.SEND_LINKS, phones)
@@ -69,8 +69,7 @@ def mail_setup(*, batch: Import, by: User | None, now: datetime) -> Import:
 
 
 def _made(batch: Import) -> list[Softphone]:
-    rows = with_status(batch).filter(status="made", change__kind=Change.Kind.CREATE)
-    return _phones(batch.account, Softphone.objects.filter(pk__in=rows.values("softphone")).order_by("pk"))
+    return _phones(batch.account, still_there(batch).order_by("pk"))
 
 
 def _seen(account: Account, phones: list[Softphone], now: datetime) -> list[Softphone]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from softphones import mail
-from softphones.imports.statuses import with_status
+from softphones.imports.statuses import still_there
 from softphones.models import Import, Owner, Softphone
 from softphones.paging import page_by_name
 
@@ -47,12 +47,6 @@ def handouts(*, batch: Import, after: str = "", before: str = "") -> Handouts:
     pages, left_out = _told_apart(page.rows, phones)
     of_nobody = phones.filter(owner=None).count()
     return Handouts(pages, left_out, people.count(), of_nobody, next=page.next, previous=page.previous)
-
-
-def still_there(batch: Import) -> QuerySet[Softphone]:
-    """What this import has made, and is there."""
-    rows = with_status(batch).filter(status="made")
-    return Softphone.objects.present().filter(account=batch.account_id, pk__in=rows.values("softphone"))
 
 
 def _told_apart(people: list[Owner], phones: QuerySet[Softphone]) -> tuple[list[Handout], list[tuple[Owner, str]]]:

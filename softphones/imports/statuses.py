@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from softphones.changes import WHY_KEPT
-from softphones.models import Change, Import, ImportRow, Message
+from softphones.models import Change, Import, ImportRow, Message, Softphone
 
 Verdict, State = ImportRow.Verdict, Change.State
 
@@ -58,6 +58,12 @@ def counts(batch: Import) -> dict[str, int]:
     """How many rows have which status; all statuses are there."""
     found = dict(with_status(batch).order_by().values_list("status").annotate(Count("pk")))
     return {status: found.get(status, 0) for status in STATUSES}
+
+
+def still_there(batch: Import) -> QuerySet[Softphone]:
+    """What this import of new ones has made, and is there."""
+    rows = with_status(batch).filter(status="made", change__kind=Change.Kind.CREATE)
+    return Softphone.objects.present().filter(account=batch.account_id, pk__in=rows.values("softphone"))
 
 
 def sentence(row: ImportRow) -> str:
