@@ -84,7 +84,7 @@ class _Place:
             after = rows[-1]["pk"]
 
     def locked(self, keys: list[int], *, skip_locked: bool) -> list[dict]:
-        return list(self._rows().filter(pk__in=keys).select_for_update(skip_locked=skip_locked))
+        return list(self._rows().filter(pk__in=keys).select_for_update(skip_locked=skip_locked, no_key=True))
 
     def count(self, row: dict, found: Found) -> bool:
         """Add the values of a row to what was found. Returns whether an older key opens one of them."""

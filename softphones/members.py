@@ -64,7 +64,7 @@ def _locked(membership: Membership, by: User) -> Membership:
     All admins of the account are locked with it, so that two can't demote each other.
     """
     account = membership.account
-    locked = Membership.objects.select_for_update(of=("self",)).filter(
+    locked = Membership.objects.select_for_update(of=("self",), no_key=True).filter(
         Q(pk=membership.pk) | Q(role=Role.ADMIN), account=account
     )
     rows = {each.pk: each for each in locked.select_related("user", "account").order_by("pk")}

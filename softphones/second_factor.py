@@ -97,7 +97,7 @@ def new_recovery_codes(request: HttpRequest) -> list[str]:
 @transaction.atomic
 def remove(request: HttpRequest, pk: int) -> Authenticator:
     """Remove one app or passkey of the visitor's. Raises LastFactor, and Authenticator.DoesNotExist."""
-    User.objects.select_for_update().get(pk=request.user.pk)
+    User.objects.select_for_update(no_key=True).get(pk=request.user.pk)
     kept = {each.pk: each for each in factors(request.user)}
     if pk not in kept:
         raise Authenticator.DoesNotExist

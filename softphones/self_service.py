@@ -69,7 +69,7 @@ def get(*, owner: Owner, user: User, name: str, key: str, ip: str | None, now: d
     """
     key = f"{_ACTS[Kind.CREATE]}{owner.pk}:{key}"
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)  # one at a time, so that two never pass one count
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)  # one at a time, so that two never pass one count
         owner = may_have_softphones(user).select_related("account").filter(pk=owner.pk).first()
         if owner is None:
             raise Refused(_("Your entry in the phone system was switched off. Ask your helpdesk."))
@@ -106,7 +106,7 @@ def rename(*, softphone: Softphone, user: User, name: str, seen: str, key: str, 
     values = {"name": name}
     key = f"{_ACTS[Kind.UPDATE]}{softphone.pk}:{digest}:{key}"
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
         if before := changes.asked(account=softphone.account, by=user, key=key):
             _refuse_if_overtaken(before, softphone, name)
             return before
@@ -130,7 +130,7 @@ def replace(*, softphone: Softphone, user: User, key: str, ip: str | None, now: 
     """
     key = f"{_ACTS[Kind.RESET_PASSWORD]}{softphone.pk}:{key}"
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
         if before := changes.asked(account=softphone.account, by=user, key=key):
             return before
         _refuse_one_password_more(softphone, user, now)
@@ -141,7 +141,7 @@ def try_again(*, change: Change, user: User, mine_anyway: bool = False, ip: str 
     """Send once more what `user` asked for and failed. One that draws another password counts as `replace` does, and needs
     fresh proof too, which the caller has checked. Raises Refused, changes.NotPossible."""
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
         change.refresh_from_db(fields=["state"])
         if change.state == State.FAILED and changes.draws_password(change):
             _refuse_one_password_more(change.softphone, user, now)

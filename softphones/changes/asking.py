@@ -213,7 +213,7 @@ def try_again(*, change: Change, by: User | None, mine_anyway: bool = False, ip:
     """
     with transaction.atomic():
         softphone, waiting = _locked(change.softphone)
-        carrier = Change.objects.select_for_update().get(pk=change.folded_into_id or change.pk)
+        carrier = Change.objects.select_for_update(no_key=True).get(pk=change.folded_into_id or change.pk)
         if carrier.state != State.FAILED:
             raise NotPossible(_("This has not failed, so there is nothing to try again."))
         if carrier.kind != Kind.DELETE:
@@ -265,7 +265,7 @@ def decline(*, change: Change, by: User, ip: str | None = None, now: datetime) -
     with transaction.atomic():
         # What is on its way, or may have arrived, has to be looked after first.
         may_end = Q(state=State.HELD) | Q(state=State.QUEUED, tried_at=None)
-        ending = list(_asked_together(_held(change)).filter(may_end).select_for_update().order_by("pk"))
+        ending = list(_asked_together(_held(change)).filter(may_end).select_for_update(no_key=True).order_by("pk"))
         number = sum(wish.folded_into_id is None for wish in ending)
         _look_at(change.account_id, (wish for wish in ending if wish.kind != Kind.CREATE and wish.password))
         decided = {"decided_by": by, "decided_at": now, "quote": None, "accepted": None}
@@ -285,7 +285,7 @@ def _look_at(account_id: int, wishes: Iterable[Change]) -> None:
 
 
 def _held(change: Change) -> Change:
-    held = Change.objects.select_for_update().get(pk=change.folded_into_id or change.pk)
+    held = Change.objects.select_for_update(no_key=True).get(pk=change.folded_into_id or change.pk)
     if held.state != State.HELD:
         raise NotPossible(_("Nobody waits for a decision about this any more."))
     return held
@@ -333,10 +333,10 @@ def _wish(softphone: Softphone, kind: Kind, by: User | None, urgent: bool, key: 
 
 def _locked(softphone: Softphone) -> tuple[Softphone, list[Change]]:
     """The softphone and its unfinished wishes, oldest first, locked until the commit. Raises NotPossible if it is gone."""
-    locked = Softphone.objects.select_for_update().get(pk=softphone.pk)
+    locked = Softphone.objects.select_for_update(no_key=True).get(pk=softphone.pk)
     if locked.gone_at:
         raise NotPossible(_("This softphone no longer exists at Audian."))
-    return locked, list(unfinished(locked).select_for_update().order_by("pk"))
+    return locked, list(unfinished(locked).select_for_update(no_key=True).order_by("pk"))
 
 
 def _owners(softphone: Softphone, waiting: list[Change]) -> set[str]:

@@ -69,7 +69,7 @@ def create_many(
 
 
 def cancel_unsent(*, account: Account, batch: str, now: datetime, most: int) -> int:
-    """End up to `most` wishes of this batch that are still unsent. Returns how many those were; fewer: none is left.
+    """End up to `most` wishes of this batch that are still unsent. Returns how many it found; fewer: none is left.
 
     What is on its way, or may have arrived, goes on: it has to be looked after. Stop the batch before, or some of it is
     sent meanwhile.
@@ -77,11 +77,14 @@ def cancel_unsent(*, account: Account, batch: str, now: datetime, most: int) -> 
     with transaction.atomic():
         unsent = Change.objects.filter(account=account, batch=batch, tried_at=None, folded_into=None)
         unsent = unsent.filter(state__in=(State.QUEUED, State.HELD)).defer(*_SECRETS)
-        chunk = list(unsent.select_for_update(of=("self",)).select_related(*_FETCH).order_by("pk")[:most])
+        first = dict(unsent.order_by("pk").values_list("pk", "softphone")[:most])
+        _lock(first.values())
+        locked = unsent.filter(pk__in=first).select_for_update(of=("self",), no_key=True)
+        chunk = list(locked.select_related(*_FETCH).order_by("pk"))
         # Somebody asked for more meanwhile, in the same call: that ends with it.
         folded = Change.objects.filter(folded_into__in=[change.pk for change in chunk]).defer(*_SECRETS).order_by("pk")
         _cancel(account, [*chunk, *folded.select_related(*_FETCH)], now)
-        return len(chunk)
+        return len(first)
 
 
 def _cancel(account: Account, wishes: list[Change], now: datetime) -> None:
@@ -158,8 +161,15 @@ def _failed(account: Account, softphones: Iterable[int]) -> dict[int, Change]:
     """The creates of these softphones that failed, by softphone."""
     failed = Change.objects.filter(account=account, kind=Kind.CREATE, state=State.FAILED, folded_into=None)
     there = Q(softphone__gone_at=None, softphone__audian_id=None)
-    rows = failed.filter(there, softphone__in=list(softphones)).select_for_update(of=("self",)).select_related("softphone")
-    return {change.softphone_id: change for change in rows.order_by("pk")}
+    failed = failed.filter(there, softphone__in=_lock(softphones)).select_related("softphone")
+    rows = failed.select_for_update(of=("self",), no_key=True).order_by("pk")
+    return {change.softphone_id: change for change in rows}
+
+
+def _lock(softphones: Iterable[int]) -> list[int]:
+    """These softphones until the commit, before their wishes: everybody locks in this order."""
+    rows = Softphone.objects.select_for_update(no_key=True).filter(pk__in=list(softphones)).order_by("pk")
+    return list(rows.values_list("pk", flat=True))
 
 
 def _anew(change: Change, phone: NewPhone, wanted: Softphone, by: User | None, batch: str) -> Change:

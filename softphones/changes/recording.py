@@ -30,8 +30,9 @@ def began(job: Job, lease: Held) -> None:
 def record(job: Job, outcome: Outcome, lease: Held, before_commit: Callable[[], object]) -> Counter:
     """Write down what came of it. Returns how many wishes ended how. Raises LeaseLost, and then nothing is written."""
     with lease.writing():
-        softphone = Softphone.objects.select_for_update(of=("self",)).select_related("account").get(pk=job.change.softphone_id)
-        mine = Change.objects.select_for_update().filter(pk=job.change.pk, state=State.SENDING, epoch=lease.epoch)
+        softphones = Softphone.objects.select_related("account")
+        softphone = softphones.select_for_update(of=("self",), no_key=True).get(pk=job.change.softphone_id)
+        mine = Change.objects.select_for_update(no_key=True).filter(pk=job.change.pk, state=State.SENDING, epoch=lease.epoch)
         if not mine.exists():
             raise LeaseLost(lease.name)
         ended = _RECORDERS[type(outcome)](job, outcome, softphone)

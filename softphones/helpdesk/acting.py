@@ -34,7 +34,8 @@ def send_link(*, softphone: Softphone, by: User, ip: str | None, now: datetime) 
     """
     since = now - timedelta(seconds=settings.SEND_LINK_AGAIN_AFTER)
     with transaction.atomic():
-        locked = Softphone.objects.select_for_update(of=("self",)).select_related("account", "owner__user").get(pk=softphone.pk)
+        phones = Softphone.objects.select_related("account", "owner__user")
+        locked = phones.select_for_update(of=("self",), no_key=True).get(pk=softphone.pk)
         recent = Message.objects.filter(softphone=locked, kind=Message.Kind.SETUP_LINK, created_at__gt=since)
         before = recent.exclude(state=Message.State.FAILED).order_by("-pk").first()
         if before and before.to == mail.address_of(locked.owner, softphone=locked):
@@ -53,7 +54,8 @@ def reset(*, softphone: Softphone, by: User, reason: str, key: str, ip: str | No
     try:
         with transaction.atomic():
             _one_at_a_time(by)
-            locked = Softphone.objects.select_for_update(of=("self",)).select_related("account").get(pk=softphone.pk)
+            phones = Softphone.objects.select_related("account")
+            locked = phones.select_for_update(of=("self",), no_key=True).get(pk=softphone.pk)
             if before := changes.asked(account=locked.account, by=by, key=key):
                 return before
             _refuse_one_reset_more(locked, by, now)
@@ -72,7 +74,7 @@ def try_again(*, change: Change, by: User, mine_anyway: bool = False, ip: str | 
     try:
         with transaction.atomic():
             _one_at_a_time(by)
-            locked = Softphone.objects.select_for_update().get(pk=change.softphone_id)
+            locked = Softphone.objects.select_for_update(no_key=True).get(pk=change.softphone_id)
             change.refresh_from_db(fields=["state"])
             if change.state == State.FAILED and changes.draws_password(change):
                 _refuse_one_reset_more(locked, by, now)

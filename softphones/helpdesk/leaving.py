@@ -142,7 +142,8 @@ def close(*, leaver: Leaver, by: User, reason: str, key: str, ip: str | None, no
     with transaction.atomic():
         owner = _locked_if_left(leaver)
         # One after the other, so that the second press finds what the first asked for.
-        list(Softphone.objects.select_for_update().filter(pk__in=[phone.pk for phone in leaver.phones]).order_by("pk"))
+        phones = Softphone.objects.filter(pk__in=[phone.pk for phone in leaver.phones])
+        list(phones.select_for_update(no_key=True).order_by("pk"))
         if _asked_before(leaver, by, key):
             return Closed(len(leaver.phones))
         for phone in leaver.phones:
@@ -183,7 +184,7 @@ def _locked_if_left(leaver: Leaver) -> Owner | None:
     """The owner as it is now. Raises NotLeft."""
     if leaver.owner is None:
         return None
-    owner = Owner.objects.select_for_update().get(pk=leaver.owner.pk)
+    owner = Owner.objects.select_for_update(no_key=True).get(pk=leaver.owner.pk)
     if not replace(leaver, owner=owner).has_left:
         raise NotLeft(str(owner))
     return owner

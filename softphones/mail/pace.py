@@ -16,7 +16,7 @@ def has_room(rank: int, now: datetime) -> bool:
     if rank == 0:
         return True
     Bucket.objects.bulk_create([Bucket(name=_LOCK, tokens=0, at=0)], ignore_conflicts=True)
-    Bucket.objects.select_for_update().get(name=_LOCK)
+    Bucket.objects.select_for_update(no_key=True).get(name=_LOCK)
     return _handed(now).count() < per_minute(rank)
 
 

@@ -16,7 +16,7 @@ def absorb(account: Account, document: DeviceDocument, now: datetime) -> Softpho
     The row is the one with the device's id; else the one that waits for this device (its create's mark, or the username
     we generated); else a new one. A mirror run that began before `now` leaves it alone.
     """
-    rows = Softphone.objects.select_for_update().filter(account=account)
+    rows = Softphone.objects.select_for_update(no_key=True).filter(account=account)
     row = rows.filter(audian_id=document.id).first()
     if row is None:
         waiting = [pk for pk, _document in created_by_us(account, [document])]

@@ -67,7 +67,7 @@ class Removals:
         if not ids:
             return
         with self.work.lease.writing():
-            list(self.table.rows().select_for_update().filter(pk__in=ids).values_list("pk", flat=True))
+            list(self.table.rows().select_for_update(no_key=True).filter(pk__in=ids).values_list("pk", flat=True))
             ids = [pk for pk in ids if pk not in self.table.left_alone(ids)]
             buried = bury(self.table.model, ids, self.work.begun)
         if self.table.counted:

@@ -33,7 +33,7 @@ def _read(account: Account, softphone: Softphone, client) -> None:
     except RowError:
         return
     with transaction.atomic():
-        locked = Softphone.objects.select_for_update().get(pk=softphone.pk)
+        locked = Softphone.objects.select_for_update(no_key=True).get(pk=softphone.pk)
         changing = Change.objects.filter(softphone=locked, state__in=Change.UNFINISHED).exists()
         written = locked.written_at is not None and locked.written_at >= began
         if not changing and not written and locked.gone_at is None:

@@ -171,7 +171,7 @@ class Table(ABC):
             return 0, 0
         # Locked and read again first: a change that somebody asks for meanwhile is seen by the query after it, and what
         # others wrote since the comparison is not written over.
-        rows = {row.pk: row for row in self.rows().select_for_update().filter(pk__in=changes)}
+        rows = {row.pk: row for row in self.rows().select_for_update(no_key=True).filter(pk__in=changes)}
         leave = self.left_alone(changes)
         wanted = {pk: differing for pk, differing in changes.items() if pk in rows and pk not in leave}
         self.end_links(wanted)

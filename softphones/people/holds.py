@@ -35,7 +35,7 @@ def confirm(*, owner: Owner, by: User, ip: str | None, now: datetime) -> User | 
     Raises NotYours where the address is the admin's own, NotPossible where nobody could be linked.
     """
     with transaction.atomic():
-        locked = Owner.objects.select_for_update().get(pk=owner.pk)
+        locked = Owner.objects.select_for_update(no_key=True).get(pk=owner.pk)
         address = _decidable(locked, by)
         user = user_with(address)
         if user and user.is_active:
@@ -54,7 +54,7 @@ def confirm(*, owner: Owner, by: User, ip: str | None, now: datetime) -> User | 
 def unlink(*, owner: Owner, by: User, reason: str, ip: str | None, now: datetime) -> bool:
     """Take the owner's phones out of the hands of whoever is linked; an admin has to confirm the next. False if nobody was."""
     with transaction.atomic():
-        locked = Owner.objects.select_for_update().get(pk=owner.pk)
+        locked = Owner.objects.select_for_update(no_key=True).get(pk=owner.pk)
         if locked.user_id is None:
             return False
         Owner.objects.filter(pk=locked.pk).update(user=None, hold=locked.hold or Owner.Hold.LINK_FELL)

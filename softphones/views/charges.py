@@ -51,7 +51,7 @@ def _is_what_was_seen(request, change) -> bool:
 @transaction.atomic
 def _decide(request, slug, pk, decision) -> int:
     account = account_for(request, slug, MANAGE)
-    change = get_object_or_404(Change.objects.select_for_update(), account=account, pk=pk)
+    change = get_object_or_404(Change.objects.select_for_update(no_key=True), account=account, pk=pk)
     if decision is changes.accept and change.state == Change.State.HELD and not _is_what_was_seen(request, change):
         messages.error(request, _("The charges are no longer those that you saw. Look again before you accept."))
         return 0

@@ -42,3 +42,14 @@ def test_a_library_knows_nothing_of_the_portal(room):
 def test_the_tables_know_no_room_above_them():
     allowed = ("softphones.models", "portal.fields")
     assert imports_of("softphones/models", lambda n: n.startswith(("softphones", "portal")) and not n.startswith(allowed)) == {}
+
+
+def test_who_locks_a_row_lets_others_point_at_it():
+    """FOR UPDATE without NO KEY waits for each row that is about to name the locked one: audit, mails, wishes. Two such
+    locks in one moment are a deadlock on PostgreSQL."""
+    paths = [path for path in (ROOT / "softphones").rglob("*.py") if "select_for_update" in path.read_text()]
+    calls = [(path, node) for path in paths for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    locks = [(path, call) for path, call in calls if getattr(call.func, "attr", "") == "select_for_update"]
+    assert locks
+    wrong = [(path, call) for path, call in locks if "no_key" not in {each.arg for each in call.keywords}]
+    assert [f"{path.relative_to(ROOT)}:{call.lineno}" for path, call in wrong] == []
