@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -48,28 +48,32 @@ def find(*, account: Account, text: str, most: int = MOST) -> Found:
     Costs the same for 1,000 and for 100,000 softphones: the index is read in its order, as far as it takes to find `most`.
     Without a word in `text` nobody is found.
     """
-    words = sorted({word[:LONGEST] for word in split(text)[:MOST_WORDS]}, key=lambda word: (-len(word), word))
+    words = _wanted(text)
     if not words:
         return Found([], [])
     first = _rarest(account, words)
     others = [word for word in words if word != first]
-    found: dict[tuple[str, int], None] = {}
-    for keys in _keys(_beginning(first).filter(account=account), others, most):
-        found |= dict.fromkeys(keys)
-        if len(found) > most:
-            break
-    told = list(found)[:most]
-    ids = {kind: [pk for each, pk in told if each == kind] for kind in ("owner", "softphone")}
-    return Found(ids["owner"], ids["softphone"], capped=len(found) > most)
+    return _gathered(_entries(_beginning(first).filter(account=account), others, most), _person, most)
 
 
-def with_words(softphones: QuerySet[Softphone], text: str) -> QuerySet[Softphone]:
-    """Those of these softphones for which each word of `text` begins a word of their own or of their person."""
-    for word in split(text)[:MOST_WORDS]:
-        words = _beginning(word[:LONGEST])
-        own, persons = words.filter(softphone=OuterRef("pk")), words.filter(owner=OuterRef("owner"), softphone=None)
+def among(softphones: QuerySet[Softphone], *, account: Account, text: str) -> tuple[QuerySet[Softphone], bool]:
+    """Those of these softphones of the account for which each word of `text` begins a word of their own or of their person.
+
+    Only of the first MOST whom a search finds; and whether there are more.
+    """
+    words = _wanted(text)
+    if len(words) == 1:
+        # All that an entry says has the word: nothing is left to compare.
+        found = _gathered(_in_order(_beginning(words[0]).filter(account=account), MOST + 1), _named, MOST)
+        words = []
+    else:
+        found = find(account=account, text=text)
+    softphones = softphones.filter(Q(owner__in=found.owners) | Q(pk__in=found.softphones))
+    for word in words:
+        entries = _beginning(word)
+        own, persons = entries.filter(softphone=OuterRef("pk")), entries.filter(owner=OuterRef("owner"), softphone=None)
         softphones = softphones.filter(Exists(own) | Exists(persons))
-    return softphones
+    return softphones, found.capped
 
 
 def people_with_words(account: Account, people: QuerySet[Owner], text: str) -> QuerySet[Owner]:
@@ -78,6 +82,11 @@ def people_with_words(account: Account, people: QuerySet[Owner], text: str) -> Q
     for word in words:
         people = people.filter(pk__in=_beginning(word[:LONGEST]).filter(account=account, owner__isnull=False).values("owner"))
     return people if words else people.none()
+
+
+def _wanted(text: str) -> list[str]:
+    """The words to look for, the longest first."""
+    return sorted({word[:LONGEST] for word in split(text)[:MOST_WORDS]}, key=lambda word: (-len(word), word))
 
 
 def _rarest(account: Account, words: list[str]) -> str:
@@ -93,8 +102,8 @@ def _beginning(word: str) -> QuerySet[SearchWord]:
     return SearchWord.objects.filter(word__gte=word, word__lt=word + _LAST_LETTER)
 
 
-def _keys(rows: QuerySet[SearchWord], others: list[str], most: int) -> Iterator[list[tuple[str, int]]]:
-    """Kind and primary key of whom these entries name, where they also have a word with each of the other beginnings.
+def _entries(rows: QuerySet[SearchWord], others: list[str], most: int) -> Iterator[list[tuple[int | None, int | None]]]:
+    """Owner and softphone of these entries, where the one whom they name also has a word with each of the other beginnings.
 
     Best first, in batches of about as many as it takes to find `most`; the same ones may come again.
     """
@@ -107,16 +116,38 @@ def _keys(rows: QuerySet[SearchWord], others: list[str], most: int) -> Iterator[
         yield from _in_order(some.filter(*also), 4 * most)
 
 
-def _in_order(rows: QuerySet[SearchWord], size: int) -> Iterator[list[tuple[str, int]]]:
+def _in_order(rows: QuerySet[SearchWord], size: int) -> Iterator[list[tuple[int | None, int | None]]]:
     """The entries in the order of the index, `size` at a time and then more."""
     rows = rows.order_by("word", "id").values_list("word", "id", "owner_id", "softphone_id")
     chunk = list(rows[:size])
     while chunk:
-        yield [("owner", owner) if owner else ("softphone", phone) for _, _, owner, phone in chunk]
+        yield [entry[2:] for entry in chunk]
         if len(chunk) < size:
             return
         (last, pk), size = chunk[-1][:2], 4 * size
         chunk = list(rows.filter(word__gte=last).filter(Q(word__gt=last) | Q(pk__gt=pk))[:size])
+
+
+def _person(owner: int | None, softphone: int | None) -> tuple[str, int]:
+    """Whom an entry leads to: the person, or a softphone that nobody has."""
+    return ("owner", owner) if owner else ("softphone", softphone)
+
+
+def _named(owner: int | None, softphone: int | None) -> tuple[str, int]:
+    """Whose word an entry holds: a softphone's, or a person's."""
+    return ("softphone", softphone) if softphone else ("owner", owner)
+
+
+def _gathered(batches: Iterable[list[tuple]], whose: Callable[..., tuple[str, int]], most: int) -> Found:
+    """`whose` these entries are, each once, as far as it takes to find `most`."""
+    found: dict[tuple[str, int], None] = {}
+    for entries in batches:
+        found |= dict.fromkeys(whose(*entry) for entry in entries)
+        if len(found) > most:
+            break
+    told = list(found)[:most]
+    ids = {kind: [pk for each, pk in told if each == kind] for kind in ("owner", "softphone")}
+    return Found(ids["owner"], ids["softphone"], capped=len(found) > most)
 
 
 def split(text: str) -> list[str]:

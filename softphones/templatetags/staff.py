@@ -1,11 +1,11 @@
 """What every staff page has: its navigation, and a word where something is wrong with the whole account."""
 
 from django import template
-from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
 from softphones import listing
 from softphones.access import LIST, MANAGE, STAFF_ACTS, role_in
+from softphones.views.addresses import of_account
 
 register = template.Library()
 
@@ -25,8 +25,8 @@ PARTS = (
 def staff_parts(context, account):
     """Links to the parts of the account's staff pages that the visitor may open; the current one is marked."""
     role = role_in(context["request"].user, account)
-    shown = [(part, _address(name, account.slug), label) for part, name, label, act in PARTS if role in STAFF_ACTS[act]]
-    return {"parts": [each for each in shown if each[1]], "part": context.get("part", "")}
+    shown = [(part, of_account(name, account.slug), label) for part, name, label, act in PARTS if role in STAFF_ACTS[act]]
+    return {"parts": shown, "part": context.get("part", "")}
 
 
 @register.inclusion_tag("staff/trouble.html", takes_context=True)
@@ -34,10 +34,3 @@ def staff_trouble(context, account):
     """What keeps this account's wishes or its mirror back just now, if anything does."""
     told = {name: context.get(name, False) for name in ("asks_here", "waits_here", "silent_here")}
     return {"account": account, "trouble": listing.trouble(account), "told": context.get("part") == "home"} | told
-
-
-def _address(name: str, slug: str) -> str:
-    try:
-        return reverse(name, args=[slug])
-    except NoReverseMatch:
-        return ""

@@ -48,13 +48,16 @@ def softphones(request, slug):
     marks = {name: request.GET.get(name, "") for name in ("after", "before")}
     page, capped = listing.page(account, filter, order=order, **marks)
     wishes = listing.open_changes(page.rows)
-    context = frame(request, account, "softphones") | {
+    context = frame(request, account, "softphones")
+    chooses = context["manages"] and filter.state != "gone"
+    context |= {
         "form": form,
         "filter": filter,
         "page": page,
         "capped": capped and search.MOST,
         "choose_all": not capped,
-        "rows": _rows(page.rows, slug, wishes),
+        "rows": _rows(page.rows, slug, wishes, chooses),
+        "chooses": chooses,
         "orders": {column: _turned(request, column, order) for column in _COLUMNS},
         "order": order,
         "query": _query(request),
@@ -63,18 +66,20 @@ def softphones(request, slug):
     return render(request, "staff/softphones.html#list" if request.htmx else "staff/softphones.html", context)
 
 
-def _rows(phones: list[Softphone], slug: str, wishes: dict[int, Change]) -> list[tuple]:
-    """Each softphone with its light, the change that has not arrived, and its addresses: its page, to edit, to delete it."""
+def _rows(phones: list[Softphone], slug: str, wishes: dict[int, Change], chooses: bool) -> list[tuple]:
+    """Each softphone with its person, its light, the change that has not arrived, and its addresses: its page, to edit, to
+    delete it; the last two are empty if the visitor can't."""
     names = ("person", "desk_phone", "softphone_edit", "softphone_delete")
     person, desk, edit, delete = (for_rows(name, slug) for name in names)
     return [
         (
             phone,
+            phone.owner,
             as_of_now(lights.last_seen(phone)),
             wishes.get(phone.pk),
             f"{person(phone.owner_id)}#phone-{phone.pk}" if phone.owner_id else desk(phone.pk),
-            edit(phone.pk),
-            delete(phone.pk),
+            edit(phone.pk) if chooses else "",
+            delete(phone.pk) if chooses else "",
         )
         for phone in phones
     ]
