@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from cryptography.fernet import Fernet
 from environs import Env, EnvError, FileAwareEnv
@@ -22,8 +22,13 @@ LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "::1"}
 DATABASES = {"django.db.backends.sqlite3", "django.db.backends.postgresql"}
 LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 MAKE_FERNET_KEY = 'Make one with: python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
-# What a secret that was made at random has at least, far below what is to be expected.
-_SECRET_LENGTH, _SECRET_VARIETY = 32, 8
+# How long a secret is at least. One that was made at random has a fourth of that in different characters, far below what
+# is to be expected, and holds no word.
+_SECRET_LENGTH, _TOKEN_LENGTH = 32, 16
+_WORDS = re.compile("change|replace|secret|insecure|password|placeholder", re.IGNORECASE)
+# What both Celery and its library for Redis make something of.
+_CERTIFICATES = {"required", "optional", "none", "CERT_REQUIRED", "CERT_OPTIONAL", "CERT_NONE"}
+_TLS = {"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}
 
 
 class _Given(FileAwareEnv):
@@ -142,13 +147,24 @@ class Environment:
     def signing_key(self, name: str, *, kept_in: Path, debug: bool) -> str:
         """A secret; in production not one that can be guessed, such as a word or what `startproject` makes."""
         value = self.secret(name, kept_in=kept_in, debug=debug)
-        short = len(value) < _SECRET_LENGTH or len(set(value)) < _SECRET_VARIETY
-        if not debug and (short or value.startswith("django-insecure")):
+        if not debug:
+            self._refuse_guessable(name, value, shortest=_SECRET_LENGTH)
+        return value
+
+    def token(self, name: str) -> str:
+        """A secret that others send in a header; "" where none is given."""
+        expected = f"{_TOKEN_LENGTH} or more printable characters, without blanks"
+        value = self.pattern(name, f"[!-~]{{{_TOKEN_LENGTH},}}", expected)
+        if len(value) >= _TOKEN_LENGTH:
+            self._refuse_guessable(name, value, shortest=_TOKEN_LENGTH)
+        return value
+
+    def _refuse_guessable(self, name: str, value: str, *, shortest: int) -> None:
+        if len(value) < shortest or len(set(value)) < shortest // 4 or _WORDS.search(value):
             self.problems.append(
                 f"{name} can be guessed. Make one of your own with: "
                 "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
             )
-        return value
 
     def hosts(self, name: str, own: set[str], *, debug: bool) -> list[str]:
         """The names that the portal answers to: its `own`, and what the variable adds to them."""
@@ -157,12 +173,11 @@ class Environment:
             self.problems.append(f"{name} must name hosts, not *: whoever sends another name would choose where mails lead.")
         return sorted(own.union(given))
 
-    def demo(self, name: str, *, public_host: str) -> bool:
-        """Whether this portal is for a look: then anybody reads its mails, so only this machine may reach it."""
-        value = self.flag(name, False)
+    def only_here(self, name: str, *, value: bool, shows: str, public_host: str) -> bool:
+        """The flag's `value`, which may be true only where nobody but this machine reaches the portal: it `shows` too much."""
         if value and public_host not in LOOPBACK:
             self.problems.append(
-                f"{name} must be false: it shows every mail to anybody, so it is only for a PUBLIC_URL on this machine, "
+                f"{name} must be false: it shows {shows} to anybody, so it is only for a PUBLIC_URL on this machine, "
                 "such as http://localhost."
             )
         return value
@@ -176,32 +191,41 @@ class Environment:
             except ValueError:
                 self.problems.append(f"{name}: key {position} is not a Fernet key. {MAKE_FERNET_KEY}")
                 return [Fernet.generate_key().decode()]
-            if not debug and len(set(base64.urlsafe_b64decode(key))) < _SECRET_VARIETY:
+            if not debug and len(set(base64.urlsafe_b64decode(key))) < _SECRET_LENGTH // 4:
                 self.problems.append(f"{name}: key {position} can be guessed. {MAKE_FERNET_KEY}")
         if not found:
             self.problems.append(f"{name} holds no key.")
         return found
 
     def address(self, name: str, default: str, *, plain_http_allowed: bool, origin: bool = False) -> str:
-        """An http(s) address without a trailing slash; "" for a bad one. `origin`: without a path.
+        """An http(s) address without a trailing slash; "" for a bad one. Plain http is for loopback, unless it is allowed.
 
-        Plain http is for loopback, unless it is allowed.
+        `origin`: without a path, and written as a reverse proxy that is given the same variable can compare it.
         """
-        value = self.text(name, default).rstrip("/")
+        given = self.text(name, default)
+        value = given.rstrip("/")
         parts = _split(value)
         good = parts and parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
         if not good or "@" in parts.netloc or (origin and parts.path):
             self.problems.append(f"{name} must be an address such as https://portal.example.com.")
             return ""
+        if origin and given != value.lower():
+            self.problems.append(f"{name} must be {value.lower()}: in small letters, and without a slash at its end.")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK and not plain_http_allowed:
             self.problems.append(f"{name} must start with https:// (plain http is for this machine only).")
         return value
 
     def broker(self, name: str) -> str:
+        """The address of a Redis server; "" where none is given. What it asks for beyond that is TLS alone.
+
+        Celery starts with anything else too, and then fails at every message that it sends.
+        """
         value = self.text(name)
         parts = _split(value)
-        if value and not (parts and parts.scheme in {"redis", "rediss"} and parts.hostname):
-            self.problems.append(f"{name} must be an address such as redis://host:6379/0.")
+        if value and not (parts and parts.hostname and re.fullmatch(r"/?\d*", parts.path) and _is_redis(parts)):
+            self.problems.append(
+                f"{name} must be an address such as redis://host:6379/0, or rediss://host:6379/0?ssl_cert_reqs=required."
+            )
         return value
 
     def database(self, name: str, default: str) -> dict:
@@ -240,6 +264,14 @@ def _keep(path: Path, fresh: str) -> str:
     finally:
         written.unlink()
     return fresh
+
+
+def _is_redis(parts: SplitResult) -> bool:
+    if parts.scheme == "redis":
+        return not parts.query
+    given = parse_qsl(parts.query, keep_blank_values=True)
+    known = all(name in _TLS and (name != "ssl_cert_reqs" or value in _CERTIFICATES) for name, value in given)
+    return parts.scheme == "rediss" and known
 
 
 def _split(address: str) -> SplitResult | None:

@@ -23,6 +23,7 @@ PUBLIC_URL = environment.address(
     origin=True,
 )
 _public_host = urlsplit(PUBLIC_URL).hostname or "127.0.0.1"
+environment.only_here("DEBUG", value=DEBUG, shows="settings and code", public_host=_public_host)
 _served_on_tls = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", {_public_host} | (LOOPBACK if DEBUG else set()), debug=DEBUG)
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS", PUBLIC_URL)
@@ -335,13 +336,13 @@ ZOIPER_QR_DEADLINE = 3
 ZOIPER_QR_BYTES = 200_000
 MIRROR_STALE_AFTER = 15 * 60
 WORKER_SILENT_AFTER = environment.number("WORKER_SILENT_AFTER", 180, least=1)  # beat asks for a sweep every SWEEP_SECONDS
-if _sweep * 2 >= WORKER_SILENT_AFTER:
+if _sweep * 3 > WORKER_SILENT_AFTER:  # beat is silent after a half, and may be a little late
     environment.problems.append(
-        f"SWEEP_SECONDS must be less than half of WORKER_SILENT_AFTER, not {_sweep:g} of {WORKER_SILENT_AFTER:g}."
+        f"SWEEP_SECONDS must be at most a third of WORKER_SILENT_AFTER, not {_sweep:g} of {WORKER_SILENT_AFTER:g}."
     )
 
-METRICS_TOKEN = environment.pattern("METRICS_TOKEN", "[!-~]{16,}", "16 or more printable characters, without blanks")
-DEMO = environment.demo("DEMO", public_host=_public_host)
+METRICS_TOKEN = environment.token("METRICS_TOKEN")
+DEMO = environment.only_here("DEMO", value=environment.flag("DEMO", False), shows="every mail", public_host=_public_host)
 
 LOGGING = logs.configuration(line=environment.log_line("LOG_FORMAT", debug=DEBUG), level=environment.level("LOG_LEVEL", "INFO"))
 

@@ -17,7 +17,7 @@ atexit.register(shutil.rmtree, _var_dir, ignore_errors=True)
 
 _set = {
     "DEBUG": "false",
-    "SECRET_KEY": "a secret key that only the tests use, long enough for every check",
+    "SECRET_KEY": "a key that only the tests use, long enough for every check",
     "FIELD_ENCRYPTION_KEYS": "bm90LWEtc2VjcmV0LXRlc3RzLW9ubHktMzItYnl0ZXM=",
     "PUBLIC_URL": "http://testserver.localhost",
     "PUBLIC_URL_HTTP": "true",

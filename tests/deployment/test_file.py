@@ -240,7 +240,7 @@ def production(folder, **filled: str) -> dict[str, str]:
     (folder / "audian_auth_token").write_text("")
     (folder / "audian_api_key").write_text("k" * 64 + "\n")
     (folder / "email_url").write_text("smtp://portal:secret@mail.example.com:587?tls=True\n")
-    (folder / "metrics_token").write_text("m" * 32)
+    (folder / "metrics_token").write_text(SHOWN["METRICS_TOKEN"])
     subprocess.run([sys.executable, "deploy/keys.py", "make"], cwd=compose.ROOT, env={"KEYS_DIR": str(folder)}, check=True)
     variables = {"PORTAL_CONFIG": str(folder)}
     service = compose.load(variables)["services"]["web"]
@@ -268,7 +268,7 @@ SHOWN = {
     "EMAIL_HOST": "mail.example.com",
     "EMAIL_HOST_PASSWORD": "secret",
     "EMAIL_USE_TLS": True,
-    "METRICS_TOKEN": "m" * 32,
+    "METRICS_TOKEN": "only-Prometheus-knows-it",
     "ZOIPER_PROVIDER_ID": "b" * 32,
     "REDIS_URL": "redis://broker:6379/0",
     "TRUSTED_PROXIES": 1,
