@@ -16,8 +16,11 @@ from types import MappingProxyType
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-# Also as a path mistyped in capitals, and quoted inside of another address.
-_ONE_TIME = re.compile(r"(/s/|(?:[?&]|%3f|%26)(?:id|t)(?:=|%3d))[^\s\"'&/]+", re.IGNORECASE)
+# One-time addresses inside of a sentence: also mistyped a little, in capitals, and quoted inside of another address.
+_ONE_TIME = re.compile(r"(/s/[^\w\s-]*|(?:[?&;]|%3f|%26|%3b)(?:id|t)(?:=|%3d))[^\s\"'&]+", re.IGNORECASE)
+# What may be one, and whatever follows: of a path that stands by itself nothing else has to be kept. As in deploy/proxy/log,
+# for a path that was decoded already.
+_REST = re.compile(r"((?:[/\\]|%2f|%5c)(?:s|%[57]3)(?:%[0-9a-f]{2}|[^a-z0-9_-])|[?;&]|%3[bf]|%26).*", re.IGNORECASE | re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _FORMATTER = logging.Formatter()
 CLIENT = "portal.client"  # where a request's WSGI environment says who sent it: its REMOTE_ADDR may be a proxy of ours
@@ -58,6 +61,10 @@ def without_tokens(text: str) -> str:
     return _ONE_TIME.sub(r"\1…", text)
 
 
+def path_without_token(path: str) -> str:
+    return _REST.sub(r"\1…", path)
+
+
 def configuration(*, line: str, level: str, own: tuple[str, ...] = ()) -> dict:
     """What `logging.config.dictConfig` takes: every line goes to stderr. `line` is "text" or "json".
 
@@ -83,9 +90,15 @@ class SecretsFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        is_access = record.name == "gunicorn.access" and isinstance(record.args, Mapping)
+        if is_access:
+            record.args[_ACCESS["path"]] = path_without_token(record.args[_ACCESS["path"]])
+        elif hasattr(record, "request") and isinstance(record.args, tuple):
+            # Django names the path of the request, decoded.
+            record.args = tuple(path_without_token(each) if _is_path(each) else each for each in record.args)
         message = record.getMessage()
         cleaned = _clean(message)
-        if record.name == "gunicorn.access" and isinstance(record.args, Mapping):
+        if is_access:
             record.fields = {name: _field(name, record.args[atom]) for name, atom in _ACCESS.items() if atom in record.args}
         if cleaned != message:
             record.msg, record.args = cleaned, None
@@ -128,6 +141,10 @@ def _belongs_to(record: logging.LogRecord) -> dict:
     request = getattr(record, "request", None)
     named = {"request_id": request.id} if hasattr(request, "id") else {}
     return _under_way.get() | named | getattr(record, "fields", {})
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("/")
 
 
 def _field(name: str, value: object) -> object:

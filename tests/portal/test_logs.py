@@ -6,6 +6,7 @@ import logging
 import re
 from datetime import timedelta
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import pytest
 from django.test import Client
@@ -110,6 +111,27 @@ def test_a_line_of_the_access_log_has_its_parts_as_fields(objects, caplog, gunic
     assert line["message"] == '192.0.2.7 "GET /s/…" 404 512 bytes 12 ms'
     parts = {"client": "192.0.2.7", "method": "GET", "path": "/s/…", "status": 404, "bytes": 512, "milliseconds": 12}
     assert line == line | parts | {"request_id": "abc"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "before",
+    [
+        *("/s//", "/s/%20", "/s/%27", "/s/&", "/s%5C", "/s/x/", "/s/%22", "/s;/", "/s.", "/S/%0A", "/%2573/", "/%252fs/"),
+        *("/zoiper;id=", "/zoiper&id=", "/zoiper%3Bid%3D"),
+    ],
+)
+def test_a_one_time_address_that_is_slightly_mistyped_is_still_good_and_stands_in_no_line(
+    client, lines, caplog, gunicorns_logger, before
+):
+    address = f"{before}{TOKEN}"
+    caplog.set_level(logging.INFO, "gunicorn.access")
+    as_text, as_json = lines(TextLine()), lines(JsonLine())
+    client.get(address)
+    asked = {"REQUEST_METHOD": "GET", "RAW_URI": address, "PATH_INFO": unquote(address), "SERVER_PROTOCOL": ""}
+    write_access(gunicorns_logger, SimpleNamespace(status="404 Not Found", sent=512, headers=[]), asked)
+    assert [sum(words in line for line in as_text()) for words in ("Not Found: /", '"GET /')] == [1, 1]
+    assert TOKEN not in "".join(as_text() + as_json())
 
 
 @pytest.mark.parametrize(("proxies", "client"), [(0, "172.18.0.2"), (1, "192.0.2.7"), (2, "203.0.113.9")])
