@@ -6,6 +6,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from softphones import imports, listing
+from softphones.forms import primary_key
 from softphones.models import Account, Import, Owner, Softphone, User
 from softphones.staff_forms import ListForm
 
@@ -13,7 +14,6 @@ Kind = Import.Kind
 
 #: What one piece of bulk work takes, as of a file.
 MOST = 5_000
-_LARGEST_KEY = 2**63 - 1
 
 
 class KeysField(forms.Field):
@@ -22,8 +22,7 @@ class KeysField(forms.Field):
     widget = forms.MultipleHiddenInput
 
     def clean(self, value: list[str]) -> set[int]:
-        keys = {int(key) for key in ",".join(value or []).split(",") if key.isascii() and key.isdecimal() and len(key) < 20}
-        return {key for key in keys if key <= _LARGEST_KEY}
+        return {primary_key(key) for key in ",".join(value or []).split(",")} - {None}
 
 
 class ChoiceOfRows(forms.Form):

@@ -15,6 +15,14 @@ from softphones import limits, names
 from softphones.models import User
 from softphones.people import codes
 
+LARGEST_KEY = 2**63 - 1
+
+
+def primary_key(text: str) -> int | None:
+    """The primary key that a visitor sent; None where it can't be one."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_KEY))
+    return int(text) if is_number and int(text) <= LARGEST_KEY else None
+
 
 class AddressForm(forms.Form):
     email = forms.EmailField(
@@ -165,8 +173,19 @@ class PasskeyForm(_Passkey, AuthenticateWebAuthnForm):
         return self._checked(super().clean_credential)
 
 
-class ReasonForm(forms.Form):
-    """Why something is done to somebody's phone. `key` is drawn with the form: sent twice, it is done once."""
+class KeyForm(forms.Form):
+    """A form whose `key` is drawn with it: sent twice, it is done once."""
+
+    key = forms.CharField(max_length=60, required=False, initial=lambda: secrets.token_urlsafe(16), widget=forms.HiddenInput)
+
+    @property
+    def sent_key(self) -> str:
+        """The key, empty where it can't be one of ours."""
+        return self.cleaned_data["key"] if self.is_valid() else ""
+
+
+class ReasonForm(KeyForm):
+    """Why something is done to somebody's phone."""
 
     reason = forms.CharField(
         label=_("Reason or ticket number"),
@@ -175,7 +194,6 @@ class ReasonForm(forms.Form):
         help_text=_("Optional. It stands in the history."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
-    key = forms.CharField(max_length=60, required=False, initial=lambda: secrets.token_urlsafe(16), widget=forms.HiddenInput)
 
 
 class ConfirmPersonForm(forms.Form):

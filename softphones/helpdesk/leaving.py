@@ -93,7 +93,8 @@ def leaving(account: Account, *, after: str = "", before: str = "", size: int = 
         else Leaver(row.owner_audian_id, None, dangling[row.owner_audian_id])
         for row in page.rows
     ]
-    return replace(page, rows=rows)
+    # Meanwhile somebody's last phone may have been switched off.
+    return replace(page, rows=[each for each in rows if each.phones])
 
 
 def _first_of_each(account: Account) -> QuerySet[Softphone]:
@@ -112,13 +113,20 @@ def _dangling(account: Account, audian_ids: list[str]) -> dict[str, list[Softpho
     return phones
 
 
-def one_leaving(account: Account, audian_id: str) -> Leaver | None:
-    """The person with this id at Audian, left or not, and all their phones; None if there is nothing of them."""
-    owner = Owner.objects.filter(account=account, audian_id=audian_id).select_related("account", "user").first()
-    theirs = Q(owner=owner) if owner else Q(owner=None, owner_audian_id=audian_id)
-    present = Softphone.objects.present().filter(theirs, account=account).select_related("account", "owner")
-    phones = list(present.defer("password").order_by("name", "id"))
-    return Leaver(audian_id, owner, phones) if owner or phones else None
+def one_leaving(owner: Owner) -> Leaver:
+    """This person, left or not, and all their phones."""
+    return Leaver(owner.audian_id, owner, _all_of(owner.account, owner=owner))
+
+
+def one_dangling(softphone: Softphone) -> Leaver:
+    """The person whom this phone names, and whom Audian does not have, and all phones that name them."""
+    named = softphone.owner_audian_id
+    return Leaver(named, None, _all_of(softphone.account, owner=None, owner_audian_id=named))
+
+
+def _all_of(account: Account, **theirs) -> list[Softphone]:
+    present = Softphone.objects.present().filter(account=account, **theirs).select_related("account", "owner")
+    return list(present.defer("password").order_by("name", "id"))
 
 
 def roles_of(account: Account, leaving: Iterable[Leaver]) -> dict[str, Membership]:

@@ -17,19 +17,19 @@ def what_is_cut(request, softphones: list[Softphone]) -> dict:
 
     A page that was open for long has `stopped`, and no longer tells what is connected now.
     """
-    now, one = timezone.now(), softphones[0]
-    looking = request.GET.get("looking", "") if looks_again(request) else sign_now(one)
-    since = signed_time(one, looking)
+    now = timezone.now()
+    looking = request.GET.get("looking", "") if looks_again(request) else sign_now(request.path)
+    since = signed_time(request.path, looking)
     stopped = since is None or now - since > LOOKS_FOR
     seen = {} if stopped else lights.watch(softphones=softphones, now=now)
     unseen = [(phone, replace(lights.last_seen(phone), state="unknown")) for phone in softphones]
     cuts = [(phone, helpdesk.cut_of(phone, seen.get(phone.pk, light))) for phone, light in unseen]
     return {
-        "account": one.account,
+        "account": softphones[0].account,
         "cuts": cuts,
         "cut": cuts[0][1],
         "stopped": stopped,
-        "looking": sign_now(one) if stopped else looking,
+        "looking": sign_now(request.path) if stopped else looking,
         "shown": hashlib.sha256(repr([(phone.pk, cut) for phone, cut in cuts]).encode()).hexdigest()[:16],
     }
 

@@ -23,7 +23,7 @@ from softphones.access import (
     phone_of_account,
 )
 from softphones.audit import client_ip
-from softphones.forms import ReasonForm
+from softphones.forms import KeyForm, ReasonForm
 from softphones.views.addresses import for_rows
 from softphones.views.cuts import look, looks_again, what_is_cut
 from softphones.views.helpdesk_page import address_of_page, mailed_to, page, state_of
@@ -110,7 +110,7 @@ def send_link(request, softphone):
 
 @acts(SWITCH)
 def switch_on(request, softphone):
-    key = request.POST.get("key", "")[:60]
+    key = KeyForm(request.POST).sent_key
     helpdesk.switch(softphone=softphone, on=True, reason="", key=key, **_asked(request))
     messages.success(request, _("%(phone)s is being switched on.") % {"phone": softphone})
 
@@ -128,8 +128,7 @@ def reset(request, slug, pk):
     softphone = phone_of_account(request, slug, pk, RESET)
 
     def do(asked):
-        helpdesk.reset(softphone=softphone, **asked)
-        messages.success(request, _("A new password for %(phone)s is on its way to Audian.") % {"phone": softphone})
+        _say_reset(request, helpdesk.reset(softphone=softphone, **asked))
 
     return _asks(request, softphone, "helpdesk/reset.html", do)
 
@@ -170,6 +169,21 @@ def _asks(request, softphone, template, do):
         "back": address_of_page(softphone.account, softphone.owner, [softphone]),
     }
     return render(request, template, context)
+
+
+def _say_reset(request, change):
+    """A form that is sent again leads to the change that it led to before, which may have come to its end."""
+    told = changes.progress(change=change, now=timezone.now())
+    names = {"phone": change.softphone, "why": told.sentence}
+    match told.state:
+        case "done":
+            messages.info(request, _("%(phone)s has its new password already.") % names)
+        case "failed" | "replaced":
+            messages.error(request, _("No new password for %(phone)s: %(why)s") % names)
+        case "held":
+            messages.info(request, told.sentence)
+        case _:
+            messages.success(request, _("A new password for %(phone)s is on its way to Audian.") % names)
 
 
 def _asked(request):

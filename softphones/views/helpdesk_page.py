@@ -27,6 +27,13 @@ def address_of_page(account: Account, owner: Owner | None, phones: list[Softphon
     return reverse("desk_phone", args=[account.slug, phones[0].pk])
 
 
+def address_to_close(account: Account, leaver: helpdesk.Leaver) -> str:
+    """The page that closes their phones."""
+    if leaver.owner:
+        return reverse("close_person", args=[account.slug, leaver.owner.pk])
+    return reverse("close_dangling", args=[account.slug, leaver.phones[0].pk])
+
+
 def mailed_to(softphone: Softphone) -> tuple[str, str]:
     """Where mail about this phone goes, masked; else why it can't go anywhere. Both are empty for a phone without a person."""
     try:
@@ -53,6 +60,7 @@ def page(request, account: Account, owner: Owner | None, phones: list[Softphone]
         "may_act": may_act,
         "cards": [_card(request, phone, lights.as_of(lights.last_seen(phone), now), may_act) for phone in phones],
         "leaver": leaver,
+        "close_at": address_to_close(account, leaver) if leaver else "",
         "leaver_works": any(phone.enabled for phone in phones) and leaver.has_left if leaver else False,
         "is_admin": is_admin,
         "was_removed": bool(owner and owner.user) and (owner.user_id, account.pk) not in people.inside([owner.user]),
@@ -65,7 +73,7 @@ def page(request, account: Account, owner: Owner | None, phones: list[Softphone]
 def state_of(request, softphone: Softphone) -> HttpResponse:
     """The part of a card that moves, or 204 while the page shows just that, or that we stopped looking."""
     now = timezone.now()
-    since = signed_time(softphone, request.GET.get("looking", ""))
+    since = signed_time(softphone.pk, request.GET.get("looking", ""))
     stopped = since is None or now - since > LOOKS_FOR
     seen = lights.last_seen(softphone) if stopped else lights.watch(softphones=[softphone], now=now)[softphone.pk]
     softphone.refresh_from_db()
@@ -74,7 +82,7 @@ def state_of(request, softphone: Softphone) -> HttpResponse:
     if not stopped and request.GET.get("shown") == card["shown"]:
         return HttpResponse(status=204)
     card["stopped"] = stopped
-    card["looking"] = sign_now(softphone) if stopped else request.GET["looking"]
+    card["looking"] = sign_now(softphone.pk) if stopped else request.GET["looking"]
     response = render(request, "helpdesk/state.html", {"account": softphone.account, "card": card, "may_act": may_act})
     return trigger_client_event(response, "phone-changed")
 
@@ -91,7 +99,7 @@ def _card(request, softphone: Softphone, light: lights.Light, may_act: bool, *, 
         "to": to,
         "no_mail": no_mail,
         "open_links": SetupLink.objects.filter(softphone=softphone, revoked_at=None, expires_at__gt=timezone.now()).count(),
-        "looking": sign_now(softphone),
+        "looking": sign_now(softphone.pk),
         "stopped": False,
     }
     card["told"] = render_to_string("helpdesk/told.html", {"card": card, "account": softphone.account}, request)

@@ -10,27 +10,30 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from softphones import helpdesk
-from softphones.access import CLOSE, FIND, STAND_BEHIND, account_for, acts_on_among, owner_of_account, refuse_if_of_staff
+from softphones.access import CLOSE, FIND, STAND_BEHIND, account_for, acts_on_among, owner_of_account, phone_of_account
 from softphones.audit import client_ip
 from softphones.forms import ConfirmPersonForm, ReasonForm
 from softphones.people import holds
 from softphones.views.cuts import look, looks_again, what_is_cut
-from softphones.views.helpdesk_page import address_of_page
+from softphones.views.helpdesk_page import address_of_page, address_to_close
 
 
 @never_cache
 @require_safe
 def leavers(request, slug):
     account = account_for(request, slug, FIND)
-    page = helpdesk.leaving(account, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
+    after, before = request.GET.get("after", ""), request.GET.get("before", "")
+    page = helpdesk.leaving(account, after=after, before=before)
     leaving = page.rows
+    if not leaving and (after or before):  # all on this page were closed: of the other pages that says nothing
+        return redirect("leavers", slug)
     owners = acts_on_among(request.user, account, [each.owner for each in leaving if each.owner])
     roles = helpdesk.roles_of(account, leaving)
     found = [
         (
             each,
             address_of_page(account, each.owner, each.phones),
-            each.owner is None or each.owner.pk in owners,
+            address_to_close(account, each) if each.owner is None or each.owner.pk in owners else "",
             roles.get(each.audian_id),
         )
         for each in leaving
@@ -41,17 +44,31 @@ def leavers(request, slug):
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def close(request, slug, audian_id):
-    """Close the phones of somebody who left; says first what that ends. Of whoever has not left, it says what to do first."""
-    account = account_for(request, slug, CLOSE)
-    leaver = helpdesk.one_leaving(account, audian_id)
-    if leaver is None or not leaver.phones:
+def close_person(request, slug, pk):
+    return _close(request, helpdesk.one_leaving(owner_of_account(request, slug, pk, CLOSE)))
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def close_dangling(request, slug, pk):
+    """The same of a person whom Audian does not have: any phone that names them says who is meant."""
+    phone = phone_of_account(request, slug, pk, CLOSE)
+    if phone.owner:
+        return redirect("close_person", slug, phone.owner.pk)
+    if not phone.owner_audian_id:
         raise Http404
-    refuse_if_of_staff(request.user, account, leaver.owner, CLOSE)
+    return _close(request, helpdesk.one_dangling(phone))
+
+
+def _close(request, leaver):
+    """Close the phones of somebody who left; says first what that ends. Of whoever has not left, it says what to do first."""
+    if not leaver.phones:
+        raise Http404
     if looks_again(request):
         return look(request, leaver.phones, "helpdesk/close.html#phones")
+    account = leaver.account
     back = address_of_page(account, leaver.owner, leaver.phones)
-    context = {"account": account, "here": slug, "part": "people", "leaver": leaver, "back": back}
+    context = {"account": account, "here": account.slug, "part": "people", "leaver": leaver, "back": back}
     form, now = ReasonForm(request.POST or None), timezone.now()
     try:
         if leaver.has_left and form.is_valid():
@@ -65,7 +82,7 @@ def close(request, slug, audian_id):
     if not leaver.has_left:
         return render(request, "helpdesk/not_left.html", context)
     context |= what_is_cut(request, leaver.phones)
-    context |= {"form": form, "role": helpdesk.roles_of(account, [leaver]).get(audian_id)}
+    context |= {"form": form, "role": helpdesk.roles_of(account, [leaver]).get(leaver.audian_id)}
     return render(request, "helpdesk/close.html", context)
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from softphones import audit, people, self_service
 from softphones import lights as room
 from softphones.access import accounts_of, may_have_softphones, own_softphones
-from softphones.forms import NewSoftphoneForm
+from softphones.forms import NewSoftphoneForm, primary_key
 from softphones.models import Owner, Softphone, SyncRun
 from softphones.views.setup_page import as_of_now, shown_as, troubles_of
 
@@ -41,8 +41,7 @@ def get_softphone(request):
     """
     if request.method != "POST":
         return redirect("softphones")
-    number = request.POST.get("owner", "")
-    owner = get_object_or_404(may_have_softphones(request.user), pk=number if number.isdecimal() else 0)
+    owner = get_object_or_404(may_have_softphones(request.user), pk=primary_key(request.POST.get("owner", "")))
     form = NewSoftphoneForm(request.POST)
     if not form.is_valid():
         messages.error(request, next(iter(form.errors.values()))[0])

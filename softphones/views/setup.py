@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from softphones import audit, changes, lights, mail, people, self_service
 from softphones.access import RENAME, REPLACE, REVEAL, SEE, softphone_for
-from softphones.forms import NameForm
+from softphones.forms import KeyForm, NameForm
 from softphones.views.cuts import look, looks_again, what_is_cut
 from softphones.views.setup_page import (
     LOOKS_FOR,
@@ -96,11 +96,11 @@ def light(request, pk):
         return redirect("setup", pk)
     now = timezone.now()
     looking = request.GET.get("looking", "")
-    looking_since = signed_time(softphone, looking)
+    looking_since = signed_time(softphone.pk, looking)
     context = {"softphone": softphone, "account": softphone.account, "looking": looking}
     if looking_since is None or now - looking_since > LOOKS_FOR:
-        return render(request, "setup/light.html", context | {"stopped": True, "looking": sign_now(softphone)})
-    opened_at = began(softphone, signed_time(softphone, request.GET.get("opened", "")))
+        return render(request, "setup/light.html", context | {"stopped": True, "looking": sign_now(softphone.pk)})
+    opened_at = began(softphone, signed_time(softphone.pk, request.GET.get("opened", "")))
     seen = lights.watch(softphones=[softphone], now=now, opened_at=opened_at)[softphone.pk]
     if request.GET.get("shown") == shown_as(seen):
         return HttpResponse(status=204)
@@ -145,7 +145,7 @@ def replace(request, pk):
         self_service.replace(
             softphone=softphone,
             user=request.user,
-            key=request.POST.get("key", ""),
+            key=KeyForm(request.POST).sent_key,
             ip=audit.client_ip(request),
             now=now,
         )

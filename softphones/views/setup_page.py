@@ -143,8 +143,8 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
         "tap_seconds": settings.SETUP_LINK_SECONDS,
         "light": as_of_now(lights.last_seen(softphone)),
         "light_shown": "",
-        "opened": sign_now(softphone),
-        "looking": sign_now(softphone),
+        "opened": sign_now(softphone.pk),
+        "looking": sign_now(softphone.pk),
         "code": None,
         "tap_link": "",
     }
@@ -182,15 +182,18 @@ def draw_tap_link(request, softphone: Softphone, app: App, now: datetime) -> str
     return app.tap_link(setup_links.url(drawn.token), platform) or ""
 
 
-def sign_now(softphone: Softphone) -> str:
-    """This moment, signed for pages about this phone: the light's freshness hangs on when a page was opened."""
-    return signing.dumps(timezone.now().timestamp(), salt=f"light:{softphone.pk}")
+def sign_now(about: int | str) -> str:
+    """This moment, signed for the pages about a phone (its primary key), or for one page (its path).
+
+    The light's freshness hangs on when a page was opened.
+    """
+    return signing.dumps(timezone.now().timestamp(), salt=f"light:{about}")
 
 
-def signed_time(softphone: Softphone, text: str) -> datetime | None:
+def signed_time(about: int | str, text: str) -> datetime | None:
     """The moment that `sign_now` signed; None if it was not us."""
     try:
-        return datetime.fromtimestamp(signing.loads(text, salt=f"light:{softphone.pk}"), tz=timezone.get_default_timezone())
+        return datetime.fromtimestamp(signing.loads(text, salt=f"light:{about}"), tz=timezone.get_default_timezone())
     except signing.BadSignature:
         return None
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from softphones import audit, changes, lights, search
 from softphones.access import MANAGE, account_for, is_oneself, phone_of_account
+from softphones.forms import primary_key
 from softphones.models import Owner
 from softphones.staff_forms import CreateForm, DeleteForm, EditForm
 from softphones.views.staff import frame
@@ -107,7 +108,7 @@ def _matching(request, account, text: str, chosen: Owner | None) -> dict:
 
 
 def _owner(account, pk) -> Owner | None:
-    return Owner.objects.filter(account=account, pk=pk).first() if str(pk or "").isdecimal() else None
+    return Owner.objects.filter(account=account, pk=primary_key(str(pk))).first()
 
 
 def _asked_owner(request, account) -> int | None:

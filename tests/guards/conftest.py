@@ -22,18 +22,17 @@ def address(alices_phone, alice):
     batch = Import.objects.create(account=account, name="phones.csv", created_at=now)
     objects = {
         tuple(each for each in RULES if each.startswith("import_") or each == "import"): batch.pk,
-        ("person", "confirm_person", "unlink_person"): owner.pk,
+        ("person", "close_person", "confirm_person", "unlink_person"): owner.pk,
         ("change", "change_again", "staff_change", "staff_change_again", "charges_accept", "charges_decline"): change.pk,
         ("mail_again",): message.pk,
         ("member_role", "member_remove"): alice.memberships.get(account=account).pk,
         ("run", "run_release"): run.pk,
-        ("close_phones",): owner.audian_id,
         ("setup_link",): "no-such-token",
     }
     known = {name: value for names, value in objects.items() for name in names}
 
     def of(name: str) -> str:
-        given = {"slug": "acme", "pk": known.get(name, alices_phone.pk), "audian_id": known.get(name), "token": known.get(name)}
+        given = {"slug": "acme", "pk": known.get(name, alices_phone.pk), "token": known.get(name)}
         return reverse(name, kwargs={each: given[each] for each in parameters(name)})
 
     return of

@@ -21,7 +21,7 @@ OBSERVED = {
     "lights": LIGHT,
     "phone_state": LIGHT,
     "softphone_delete": LIGHT,
-    **dict.fromkeys(("reset_password", "switch_off", "close_phones", "replace"), LIGHT),
+    **dict.fromkeys(("reset_password", "switch_off", "close_person", "replace"), LIGHT),
     "setup": {"softphones_message"},  # the mail that led here was opened
 }
 WRITES = re.compile(r'^\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)

@@ -170,7 +170,8 @@ ACTS = {
     "change_again": Recorded("change:tried_again", _all(Change, state="failed", kind="reset_password")),
     # Helpdesk
     "staff_change_again": Recorded("change:tried_again", _all(Change, state="failed")),
-    "close_phones": Recorded("person:closed", _all(Owner, enabled=False)),
+    "close_person": Recorded("person:closed", _all(Owner, enabled=False)),
+    "close_dangling": Recorded("person:closed", _all(Softphone, owner=None, owner_audian_id="f" * 32)),
     "send_link": Recorded("mail:asked"),
     "reset_password": Recorded("password:reset", ONCE, "asked"),
     "switch_off": Recorded("softphone:changed", ONCE, "asked"),

@@ -37,6 +37,11 @@ def again(row):
     return row
 
 
+def said(page) -> str:
+    """What the page says of the act that led to it."""
+    return words(soup(page).select_one(".messages"))
+
+
 def mails_to(address: str) -> list[str]:
     mail.send_due(timezone.now())
     return [each.subject for each in outbox.outbox if each.to == [address]]
@@ -121,6 +126,18 @@ class TestResetting:
         assert setup_links.look(token=drawn.token, now=timezone.now()) == "dead"
         assert PASSWORD not in signed_in(alice).post(f"/softphones/{alices_phone.pk}/password/", follow=True).text
 
+    def test_the_same_form_sent_again_says_what_became_of_it(self, act, sandbox, alices_phone, audian_is_told, settings):
+        settings.CHANGE_ATTEMPTS = 1
+        sandbox.faults.add("500", match="POST /devices", times=1)
+        assert "is on its way to Audian" in said(act("reset", key="a"))
+        assert "is on its way to Audian" in said(act("reset", key="a"))
+        audian_is_told()
+        failed = Change.objects.get()
+        assert failed.state == "failed"
+        assert said(act("reset", key="a")) == f"No new password for Alice's laptop: {failed.error}"
+        Change.objects.update(state="done", error="")
+        assert said(act("reset", key="a")) == "Alice's laptop has its new password already."
+
     def test_a_colleague_has_to_wait_two_minutes(self, act, account, audian_is_told, time_machine_at):
         act("reset", key="one")
         asked_at = Change.objects.get().created_at
@@ -173,7 +190,7 @@ class TestResetting:
     def test_what_else_draws_passwords_does_not_count(self, helpdesk, account, plant, settings):
         settings.HELPDESK_RESETS = 1
         left = plant(make_owner(account, enabled=False))
-        helpdesk.post(f"/acme/leavers/{left.owner.audian_id}/close/", {"key": "a"})
+        helpdesk.post(f"/acme/people/{left.owner_id}/close/", {"key": "a"})
         assert left.changes.filter(kind="reset_password").exists()
         phone = make_softphone(account)
         pressed(helpdesk, phone)
@@ -270,6 +287,11 @@ class TestSwitching:
         act("on", key="two")
         audian_is_told()
         assert sandbox.device(alices_phone.audian_id)["enabled"] is True
+
+    @pytest.mark.parametrize("key", ["a\0b", "9" * 5000])
+    def test_on_takes_whatever_its_key_is(self, act, key):
+        Softphone.objects.update(enabled=False)
+        assert "is being switched on" in words(act("on", key=key))
 
     def test_off_ends_links(self, act, alice, alices_phone):
         setup_links.draw(softphone=alices_phone, user=alice, ip=None, now=timezone.now())

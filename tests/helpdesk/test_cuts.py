@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from softphones.models import Owner, Softphone
+from softphones.models import Change, Owner, Softphone
 from tests.helpdesk.conftest import times_in
 from tests.pages.conftest import HTMX, soup, words
 
@@ -14,10 +14,10 @@ UNSEEN = "We can’t see whether an app is connected with it."
 NOBODY = "No app is connected with it now."
 
 
-@pytest.fixture(params=["softphones/{phone}/reset/", "softphones/{phone}/off/", "leavers/{person}/close/"])
+@pytest.fixture(params=["softphones/{phone}/reset/", "softphones/{phone}/off/", "people/{person}/close/"])
 def address(request, alices_owner, alices_phone):
     Owner.objects.update(enabled=False)  # so that her phones can be closed, too
-    return "/acme/" + request.param.format(phone=alices_phone.pk, person=alices_owner.audian_id)
+    return "/acme/" + request.param.format(phone=alices_phone.pk, person=alices_owner.pk)
 
 
 @pytest.fixture
@@ -128,6 +128,64 @@ def test_a_page_that_was_left_open_stops_looking_and_claims_nothing(look, sandbo
         assert f"{UNSEEN} One was, at" in said(stopped)
         assert ends("We stopped looking. Look again", stopped)
         assert "hx-trigger" not in stopped.text
+
+
+def test_a_page_that_nobody_opened_is_not_looked_at_for_ever(helpdesk, address, look, sandbox, alices_phone):
+    look()
+    sandbox.register(alices_phone.audian_id)
+    for looking in ("", "forged", "1234567890:1abcde:signature"):
+        answer = helpdesk.get(f"{address}?looking={looking}", headers=HTMX)
+        assert "We stopped looking." in said(answer)
+        assert NOBODY in said(answer) or UNSEEN in said(answer)
+
+
+class TestSeveralPhonesOfALeaver:
+    """Their page says of each phone what closing cuts off."""
+
+    @pytest.fixture
+    def second(self, plant, alices_owner, alices_phone, settings):
+        settings.LIGHT_LIST_EVERY = 0
+        Owner.objects.update(enabled=False)
+        return plant(alices_owner, "Alice's mobile", "user_alice_2")
+
+    @pytest.fixture
+    def page(self, helpdesk, alices_owner, second):
+        return helpdesk.get(f"/acme/people/{alices_owner.pk}/close/")
+
+    def test_each_is_looked_at(self, helpdesk, sandbox, alices_owner, second):
+        sandbox.register(second.audian_id)
+        page = helpdesk.get(f"/acme/people/{alices_owner.pk}/close/")
+        assert (
+            said(page)
+            == f"Alice's laptop · 1001 {NOBODY} Alice's mobile · 1001 This disconnects the app that is connected now."
+        )
+
+    def test_what_becomes_of_any_is_told(self, page, helpdesk, sandbox, second):
+        sandbox.register(second.audian_id)
+        assert "This disconnects" in said(helpdesk.get(soup(page).select_one("#cut")["hx-get"], headers=HTMX))
+
+    def test_it_goes_on_looking_when_a_phone_appears_that_comes_first(self, page, helpdesk, plant, alices_owner):
+        plant(alices_owner, "A desk phone", "user_alice_3")
+        moved = helpdesk.get(soup(page).select_one("#cut")["hx-get"], headers=HTMX)
+        assert said(moved).startswith("A desk phone")
+        assert "stopped looking" not in said(moved)
+
+    def test_what_one_page_was_given_opens_no_other(self, page, helpdesk, alices_phone):
+        query = soup(page).select_one("#cut")["hx-get"].partition("?")[2]
+        other = helpdesk.get(f"/acme/softphones/{alices_phone.pk}/reset/?{query}", headers=HTMX)
+        assert "We stopped looking." in said(other)
+
+
+def test_also_where_it_could_see_nothing_before(look, audian_is_silent, time_machine_at):
+    audian_is_silent()
+    page = look()
+    with time_machine_at(timezone.now() + timedelta(minutes=16)):
+        assert said(look(again=page)) == f"{said(page)} We stopped looking. Look again"
+
+
+def test_a_form_that_a_script_sends_is_not_taken_for_a_look(helpdesk, address):
+    helpdesk.post(address, {"key": "one"}, headers=HTMX)
+    assert Change.objects.exists()
 
 
 def test_looking_again_goes_on(helpdesk, look, sandbox, alices_phone, time_machine_at):

@@ -118,8 +118,63 @@ def test_nobody_left_says_so(helpdesk, alices_phone):
     assert "Nobody left a phone behind" in words(helpdesk.get("/acme/leavers/"))
 
 
+@pytest.fixture
+def two_pages(helpdesk, account):
+    """51 leavers, and the pages that list them."""
+    for number in range(51):
+        make_softphone(account, make_owner(account, name=f"Leaver {number:03}", enabled=False))
+    return turned(helpdesk, helpdesk.get("/acme/leavers/"), "next")
+
+
+def address_of(page) -> str:
+    return f"{page.request['PATH_INFO']}?{page.request['QUERY_STRING']}"
+
+
+def closed(*which) -> None:
+    Softphone.objects.filter(owner__name__in=[f"Leaver {number:03}" for number in which]).update(enabled=False)
+
+
+def test_where_all_of_the_last_page_are_closed_the_others_are_shown(helpdesk, two_pages):
+    closed(50)
+    page = helpdesk.get(address_of(two_pages[-1]), follow=True)
+    assert names(page) == [f"Leaver {number:03}" for number in range(50)]
+
+
+def test_where_all_before_a_page_are_closed_previous_shows_the_others(helpdesk, two_pages):
+    closed(*range(50))
+    back = soup(two_pages[-1]).select_one("a[rel=prev]")["href"]
+    assert names(helpdesk.get(f"/acme/leavers/{back}", follow=True)) == ["Leaver 050"]
+    closed(50)
+    assert "Nobody left a phone behind" in words(helpdesk.get(f"/acme/leavers/{back}", follow=True))
+
+
+@pytest.mark.parametrize("odd", ["a/b", "..", "a?b", "%2F", "a\nb", "new"])
+def test_whatever_a_phone_calls_its_person_the_list_is_there_and_they_are_closed(helpdesk, account, odd):
+    make_softphone(account, name="Odd", owner_audian_id=odd)
+    second = make_softphone(account, name="Odd too", owner_audian_id=odd)
+    make_softphone(account, name="Another", owner_audian_id="f" * 32)
+    make_softphone(account, name="Nobody's")
+    address = soup(helpdesk.get("/acme/leavers/")).select(".leaver a.button")[-1]["href"]
+    assert "Close 2 phones" in words(helpdesk.get(address))
+    assert "2 phones are being closed." in words(helpdesk.post(address, {"key": "one"}, follow=True))
+    assert set(Change.objects.values_list("softphone__name", flat=True)) == {"Odd", second.name}
+
+
+def test_one_whose_last_phone_is_switched_off_while_the_list_is_read_is_not_on_it(helpdesk, account):
+    phone = make_softphone(account, name="Lobby", owner_audian_id="f" * 32)
+
+    def off_meanwhile(execute, sql, *args):
+        found = execute(sql, *args)
+        if "MIN(" in sql:  # who they are has been read; their phones have not
+            Softphone.objects.filter(pk=phone.pk).update(enabled=False)
+        return found
+
+    with connection.execute_wrapper(off_meanwhile):
+        assert names(helpdesk.get("/acme/leavers/")) == []
+
+
 def test_closing_says_first_what_it_ends(helpdesk, alice_has_left):
-    page = helpdesk.get(f"/acme/leavers/{alice_has_left.audian_id}/close/")
+    page = helpdesk.get(f"/acme/people/{alice_has_left.pk}/close/")
     assert "Close the phones of Alice Smith?" in words(page)
     assert "Alice's laptop" in words(page)
     assert "They are signed out of the portal everywhere." in words(page)
@@ -133,7 +188,7 @@ def test_closing_ends_phones_passwords_links_and_sessions(
     assert browser.get("/").status_code == 200
     drawn = setup_links.draw(softphone=alices_phone, user=alice, ip=None, now=timezone.now())
     data = {"key": "one", "reason": "Left"}
-    done = helpdesk.post(f"/acme/leavers/{alice_has_left.audian_id}/close/", data, follow=True)
+    done = helpdesk.post(f"/acme/people/{alice_has_left.pk}/close/", data, follow=True)
     assert "1 phone is being closed. 1 session was ended." in words(done)
     assert again(drawn.link).revoked_at  # so that it stays dead, should she come back
     assert browser.get("/").status_code == 302
@@ -149,14 +204,14 @@ def test_closing_ends_phones_passwords_links_and_sessions(
 
 def test_closing_twice_by_accident_happens_once(helpdesk, alice_has_left, alices_phone, audian_is_told):
     for _press in range(2):
-        helpdesk.post(f"/acme/leavers/{alice_has_left.audian_id}/close/", {"key": "one"})
+        helpdesk.post(f"/acme/people/{alice_has_left.pk}/close/", {"key": "one"})
         audian_is_told()
     assert Change.objects.filter(softphone=alices_phone).count() == 2
     assert AuditEvent.objects.filter(act="person:closed").count() == 1
 
 
 def test_nobody_is_mailed_about_the_password_of_a_closed_phone(helpdesk, alice_has_left, alices_phone, audian_is_told):
-    helpdesk.post(f"/acme/leavers/{alice_has_left.audian_id}/close/", {"key": "one"})
+    helpdesk.post(f"/acme/people/{alice_has_left.pk}/close/", {"key": "one"})
     audian_is_told()
     assert Change.objects.filter(softphone=alices_phone, state="done").count() == 2
     assert not alices_phone.messages.exists()
@@ -167,7 +222,7 @@ class TestSomebodyWhoHasNotLeft:
 
     @pytest.mark.parametrize("visit", ["get", "post"])
     def test_is_not_closed_and_the_page_says_what_to_do_first(self, helpdesk, alices_owner, alices_phone, visit):
-        page = getattr(helpdesk, visit)(f"/acme/leavers/{alices_owner.audian_id}/close/", {"key": "one"})
+        page = getattr(helpdesk, visit)(f"/acme/people/{alices_owner.pk}/close/", {"key": "one"})
         assert "Alice Smith has not left" in words(page)
         assert "Switch them off at Audian first" in words(page)
         [off] = soup(page).select("main a.button[href*='/off/']")
@@ -177,9 +232,9 @@ class TestSomebodyWhoHasNotLeft:
         assert not AuditEvent.objects.filter(act="person:closed").exists()
 
     def test_nor_is_one_who_came_back_since_the_page_was_opened(self, helpdesk, alice_has_left, alices_phone):
-        address = f"/acme/leavers/{alice_has_left.audian_id}/close/"
+        address = f"/acme/people/{alice_has_left.pk}/close/"
         assert "Close 1 phone" in words(helpdesk.get(address))
-        left = room.one_leaving(alices_phone.account, alice_has_left.audian_id)
+        left = room.one_leaving(alice_has_left)
         Owner.objects.update(enabled=True)
         assert "has not left" in words(helpdesk.post(address, {"key": "one"}))
         with pytest.raises(room.NotLeft):
@@ -209,10 +264,17 @@ def test_phones_of_a_person_unknown_at_audian_are_closed_too(helpdesk, plant, au
     assert sandbox.device(phone.audian_id)["enabled"] is False
 
 
+def test_a_phone_whose_person_audian_has_by_now_leads_to_them(helpdesk, account, alices_owner, alices_phone):
+    address = f"/acme/softphones/{alices_phone.pk}/close/"
+    assert helpdesk.post(address, {"key": "one"}).headers["Location"] == f"/acme/people/{alices_owner.pk}/close/"
+    assert helpdesk.get(f"/acme/softphones/{make_softphone(account).pk}/close/").status_code == 404
+    assert not Change.objects.exists()
+
+
 def test_a_person_without_phones_has_nothing_to_close(helpdesk, account):
     owner = make_owner(account, enabled=False)
-    assert helpdesk.get(f"/acme/leavers/{owner.audian_id}/close/").status_code == 404
-    assert helpdesk.get("/acme/leavers/unknown/close/").status_code == 404
+    assert helpdesk.get(f"/acme/people/{owner.pk}/close/").status_code == 404
+    assert helpdesk.get("/acme/people/0/close/").status_code == 404
     assert Softphone.objects.count() == 0
 
 
@@ -276,7 +338,7 @@ class TestStaffWhoLeft:
         leaves(hugo.owner, "renamed, then off")
         [row] = soup(helpdesk.get("/acme/leavers/")).select(".leaver")
         assert "For an administrator" in words(row)
-        assert helpdesk.post(f"/acme/leavers/{hugo.owner.audian_id}/close/", {"key": "one"}).status_code == 404
+        assert helpdesk.post(f"/acme/people/{hugo.owner.pk}/close/", {"key": "one"}).status_code == 404
 
     def test_are_named_among_the_members(self, admin, hugo):
         assert "opens nothing" not in words(admin.get("/acme/members/"))

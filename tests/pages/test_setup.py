@@ -242,6 +242,6 @@ def test_the_opening_time_is_ours_or_nothing(browser, alices_phone, address):
     from softphones.views.setup_page import sign_now, signed_time
 
     other = Softphone(pk=alices_phone.pk + 1)
-    assert signed_time(alices_phone, sign_now(alices_phone)) <= timezone.now()
-    assert signed_time(alices_phone, sign_now(other)) is None
-    assert signed_time(alices_phone, "yesterday") is None
+    assert signed_time(alices_phone.pk, sign_now(alices_phone.pk)) <= timezone.now()
+    assert signed_time(alices_phone.pk, sign_now(other.pk)) is None
+    assert signed_time(alices_phone.pk, "yesterday") is None

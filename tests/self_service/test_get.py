@@ -223,6 +223,12 @@ def test_nobody_gets_one_in_the_name_of_another(signed_in, owner, bob, mallory):
     assert not Change.objects.exists()
 
 
+@pytest.mark.parametrize("owner", ["", "9" * 19, "9" * 20, "9" * 5000, "-1", "a\0b", "²"])
+def test_what_can_be_nobody_gets_none(browser, owner):
+    assert browser.post("/softphones/new/", {"owner": owner}).status_code == 404
+    assert not creates()
+
+
 def test_nobody_gets_one_before_audian_was_read_to_its_end(browser, owner):
     page = browser.get("/")
     SyncRun.objects.update(state="failed")

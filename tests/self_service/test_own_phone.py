@@ -140,6 +140,13 @@ def test_what_nobody_can_see_is_not_said_to_be_gone(sandbox, browser, phone, add
     assert not Change.objects.exists()
 
 
+def test_one_that_is_switched_off_while_its_page_is_open_is_said_to_be(browser, phone, address):
+    page = browser.get(f"{address}replace/")
+    Softphone.objects.update(enabled=False)
+    moved = browser.get(soup(page).select_one("#cut")["hx-get"], headers=HTMX)
+    assert words(moved) == "It is switched off, so no app can connect with it. Your helpdesk can switch it on again."
+
+
 def test_a_lost_phone_is_cut_off_and_the_new_password_is_on_the_set_up_page(sandbox, browser, phone, address, drain, settings):
     settings.LIGHT_ONE_EVERY = 0
     sandbox.register(phone.audian_id)
@@ -158,7 +165,7 @@ def test_a_lost_phone_is_cut_off_and_the_new_password_is_on_the_set_up_page(sand
 def test_green_means_that_the_new_password_connected_and_not_the_lost_phone(sandbox, browser, phone, address, drain, settings):
     settings.LIGHT_ONE_EVERY = 0
     page = soup(browser.get(address))
-    marks = {"opened": page.select_one("#opened")["value"], "looking": sign_now(phone)}
+    marks = {"opened": page.select_one("#opened")["value"], "looking": sign_now(phone.pk)}
     look = partial(browser.get, f"{address}light/", marks, headers=HTMX)
     look()
     sandbox.register(phone.audian_id)
@@ -214,6 +221,13 @@ def test_pressed_twice_it_is_one_new_password(sandbox, browser, phone, address, 
     drain()
     assert len(resets()) == 1
     assert again(phone).password == new
+
+
+@pytest.mark.parametrize("key", ["a\0b", "9" * 5000])
+def test_whatever_its_key_is_it_is_one_new_password(browser, phone, address, key):
+    for _press in range(2):
+        assert browser.post(f"{address}replace/", {"key": key}).status_code == 302
+    assert len(resets()) == 1
 
 
 def test_it_asks_for_fresh_proof(signed_in, alice, address):

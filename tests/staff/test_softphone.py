@@ -111,6 +111,14 @@ class TestCreate:
         assert "no longer at Audian" in words(fill(admin, NEW, name="x", owner=stranger.pk))
         assert "M" not in words(soup(admin.get(f"{NEW}?owner={stranger.pk}")).select_one("#owners")).split()
 
+    @pytest.mark.parametrize("owner", ["9" * 19, "9" * 20, "9" * 5000, "-1", "²"])
+    def test_what_can_be_nobody_is_nobody(self, admin, owner):
+        assert admin.get(NEW, {"owner": owner}).status_code == 200
+        assert admin.get("/acme/owners/", {"owner": owner}, headers=HTMX).status_code == 200
+        assert fill(admin, NEW, name="x", owner=owner, find="").status_code == 200
+        assert fill(admin, NEW, name="x", owner=owner).status_code == 200
+        assert not Softphone.objects.exists()
+
     def test_nobody_gives_a_phone_to_themselves(self, admin, account):
         linked = make_owner(account, "other@acme.example", user=admin.user)
         same_address = make_owner(account, "adam@acme.example")
