@@ -122,7 +122,7 @@ def update(
         changes_owner = "owner_id" in wanted and _owners(locked, waiting) != {wanted["owner_id"]}
         if changes_owner:
             wish.password = new_password()
-        carrier = _unsent(waiting, lambda older: older.kind in (Kind.CREATE, Kind.UPDATE))
+        carrier = _unsent(waiting, wish, lambda older: older.kind in (Kind.CREATE, Kind.UPDATE))
         _put(wish, carrier, locked, waiting)
         if changes_owner or wanted.get("enabled") is False:
             setup_links.revoke(softphone=locked, now=now)
@@ -154,7 +154,7 @@ def reset_password(
         _refuse_if_ending(waiting)
         wish = _wish(locked, Kind.RESET_PASSWORD, by, urgent, key, reason, now)
         wish.password, wish.batch = new_password(), batch
-        carrier = _unsent(waiting, lambda older: older.password is not None)
+        carrier = _unsent(waiting, wish, lambda older: older.password is not None)
         _put(wish, carrier, locked, waiting)
         setup_links.revoke(softphone=locked, now=now)
         _noted(wish, by, ip, now)
@@ -264,8 +264,10 @@ def decline(*, change: Change, by: User, ip: str | None = None, now: datetime) -
     """
     with transaction.atomic():
         # What is on its way, or may have arrived, has to be looked after first.
-        may_end = Q(state=State.HELD) | Q(state=State.QUEUED, tried_at=None)
-        ending = list(_asked_together(_held(change)).filter(may_end).select_for_update(no_key=True).order_by("pk"))
+        unsent = Q(folded_into=None) | Q(folded_into__tried_at=None)
+        may_end = Q(state=State.HELD) | Q(unsent, state=State.QUEUED, tried_at=None)
+        together = _asked_together(_held(change)).filter(may_end)
+        ending = list(together.select_for_update(of=("self",), no_key=True).order_by("pk"))
         number = sum(wish.folded_into_id is None for wish in ending)
         _look_at(change.account_id, (wish for wish in ending if wish.kind != Kind.CREATE and wish.password))
         decided = {"decided_by": by, "decided_at": now, "quote": None, "accepted": None}
@@ -294,8 +296,8 @@ def _held(change: Change) -> Change:
 def _asked_together(held: Change):
     if not held.batch:
         return family(held)
-    batch = Change.objects.filter(account=held.account_id, batch=held.batch, state__in=Change.UNFINISHED)
-    return batch | family(held)
+    unfinished_ones = Change.objects.filter(account=held.account_id, state__in=Change.UNFINISHED)
+    return unfinished_ones.filter(Q(batch=held.batch) | Q(folded_into__batch=held.batch))
 
 
 def _once(account: Account, by: User | None, key: str, write: Callable[[], Change]) -> Change:
@@ -353,8 +355,10 @@ def _is_unsent(older: Change) -> bool:
     return older.folded_into_id is None and older.tried_at is None and older.state in (State.QUEUED, State.HELD)
 
 
-def _unsent(waiting: list[Change], fits: Callable[[Change], bool]) -> Change | None:
-    return next((older for older in reversed(waiting) if _is_unsent(older) and fits(older)), None)
+def _unsent(waiting: list[Change], wish: Change, fits: Callable[[Change], bool]) -> Change | None:
+    """What `wish` is folded into. Nothing of another batch, which may be stopped, but for what makes the softphone."""
+    same = [older for older in waiting if older.kind == Kind.CREATE or older.batch == wish.batch]
+    return next((older for older in reversed(same) if _is_unsent(older) and fits(older)), None)
 
 
 def _was_refused(softphone: Softphone) -> bool:

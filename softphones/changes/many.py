@@ -12,6 +12,7 @@ from django.utils.translation import gettext_noop
 from softphones import audit, mirror, search
 from softphones.changes.asking import key_of
 from softphones.changes.drawing import generated_username, new_password
+from softphones.changes.queue import wanted_by_others
 from softphones.changes.wishes import ACTS, finished, recorded
 from softphones.models import Account, Change, Owner, Softphone, User
 
@@ -76,7 +77,7 @@ def cancel_unsent(*, account: Account, batch: str, now: datetime, most: int) -> 
     """
     with transaction.atomic():
         unsent = Change.objects.filter(account=account, batch=batch, tried_at=None, folded_into=None)
-        unsent = unsent.filter(state__in=(State.QUEUED, State.HELD)).defer(*_SECRETS)
+        unsent = unsent.filter(state__in=(State.QUEUED, State.HELD)).exclude(wanted_by_others()).defer(*_SECRETS)
         first = dict(unsent.order_by("pk").values_list("pk", "softphone")[:most])
         _lock(first.values())
         locked = unsent.filter(pk__in=first).select_for_update(of=("self",), no_key=True)
@@ -186,7 +187,10 @@ def _anew(change: Change, phone: NewPhone, wanted: Softphone, by: User | None, b
     search.add(softphone.account, [softphone])
     generated = change.values.get("username_generated", False) and same_username
     values = _wish(softphone, phone, by, batch, change.created_at).values
-    Change.objects.filter(folded_into=change).update(state=State.REPLACED, password=None)
+    # On its own from now on: what is folded goes, and comes true, with its carrier.
+    Change.objects.filter(folded_into=change).update(
+        state=State.REPLACED, password=None, folded_into=None, error="", conflict={}
+    )
     change.values = values | {"username_generated": generated}
     before = change.password if change.tried_at else ""
     change.password = phone.password or before or new_password()

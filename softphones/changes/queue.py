@@ -32,10 +32,16 @@ def could_go(account: Account) -> bool:
 
 
 def ready(account: Account) -> QuerySet[Change]:
-    """What its softphone lets go next, whenever it is due; what a person waits for comes first."""
-    older = Change.objects.filter(account=account, softphone=OuterRef("softphone"), pk__lt=OuterRef("pk"), folded_into=None)
-    under_way = Exists(older.filter(state__in=(State.QUEUED, State.SENDING)))
-    return _unstopped(account).exclude(under_way).order_by("-urgent", "pk")
+    """What its softphone lets go next, whenever it is due; what a person waits for comes first.
+
+    That is the oldest wish for it, once none is on its way. One that was stopped keeps no other waiting, unless it makes
+    the softphone; what others bring about meanwhile, it does not undo when it goes on (changes.parting).
+    """
+    blocked = _blocked(account)
+    there = Change.objects.filter(account=account, softphone=OuterRef("softphone"), folded_into=None)
+    before = Q(state=State.QUEUED, pk__lt=OuterRef("pk")) & (Q(kind=Kind.CREATE) | ~Q(batch__in=blocked))
+    first = Exists(there.filter(Q(state=State.SENDING) | before))
+    return _unstopped(account, blocked).exclude(first).order_by("-urgent", "pk")
 
 
 def going_before(carrier: Change, now: datetime) -> int:
@@ -48,10 +54,22 @@ def going_before(carrier: Change, now: datetime) -> int:
     return _unstopped(carrier.account).filter(first & goes).count()
 
 
-def _unstopped(account: Account) -> QuerySet[Change]:
+def _unstopped(account: Account, blocked: list[str] | None = None) -> QuerySet[Change]:
     """What is queued and waits for nobody's decision."""
     queued = Change.objects.filter(account=account, state=State.QUEUED, folded_into=None)
-    return queued.exclude(batch__in=[*_asking(account), *stopped(account, *Import.STOPPED)]).exclude(_behind_held(account))
+    stopped_here = Q(batch__in=_blocked(account) if blocked is None else blocked) & ~wanted_by_others()
+    return queued.exclude(stopped_here).exclude(_behind_held(account))
+
+
+def _blocked(account: Account) -> list[str]:
+    """The batches that wait for somebody's decision."""
+    return [*_asking(account), *stopped(account, *Import.STOPPED)]
+
+
+def wanted_by_others() -> Q:
+    """The deletions of a batch that somebody outside of it asks for too: they go, and end, whatever becomes of the batch."""
+    others = Change.objects.filter(folded_into=OuterRef("pk")).exclude(batch=OuterRef("batch"))
+    return Q(Exists(others), kind=Kind.DELETE)
 
 
 def waits_for_charges(change: Change) -> bool:
@@ -59,6 +77,15 @@ def waits_for_charges(change: Change) -> bool:
     if change.batch and change.batch in _asking(change.account):
         return True
     return Change.objects.filter(_behind_held(change.account), pk=change.pk).exists()
+
+
+def paused_with(carrier: Change) -> bool:
+    """Whether this queued change goes on only when bulk work is resumed: it is of it, or its softphone is made by it."""
+    paused = stopped(carrier.account, Import.State.PAUSED)
+    of_batch = Q(pk=carrier.pk) & ~wanted_by_others()
+    makes_it = Q(softphone=carrier.softphone_id, kind=Kind.CREATE, pk__lt=carrier.pk, state=State.QUEUED, folded_into=None)
+    waiting = Change.objects.filter(account=carrier.account_id, batch__in=paused)
+    return waiting.filter(of_batch | makes_it).exists()
 
 
 def stopped(account: Account, *states: Import.State) -> list[str]:
@@ -74,11 +101,12 @@ def _asking(account: Account) -> list[str]:
 
 
 def _behind_held(account: Account) -> Q:
-    """An open question about charges stops what builds upon its answer, and neither a new password nor the end."""
+    """An open question about charges stops what builds upon its answer, and neither a new password nor the end, nor what
+    people ask for while it is about bulk work."""
     held = Change.objects.filter(account=account, state=State.HELD, folded_into=None)
     older = held.filter(softphone=OuterRef("softphone"), pk__lt=OuterRef("pk"))
     of_create = Q(Exists(older.filter(kind=Kind.CREATE)), kind__in=(Kind.UPDATE, Kind.RESET_PASSWORD))
-    return of_create | Q(Exists(older), kind=Kind.UPDATE)
+    return of_create | Q(Exists(older.filter(batch=OuterRef("batch"))), kind=Kind.UPDATE)
 
 
 def due(account: Account, now: datetime) -> QuerySet[Change]:

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from softphones import clock, mirror
+from softphones.changes.parting import end_overtaken, fail_in_conflict
 from softphones.changes.queue import backoff, go_on, hide_password, pause
 from softphones.changes.sending import Again, Asks, Done, Failed, Job, Kept, Later, Outcome, Trouble, answered
 from softphones.changes.sparing import spares
@@ -55,6 +56,7 @@ def _done(job: Job, outcome: Done, softphone: Softphone) -> Counter:
     fulfilled = [wish for wish in job.wishes if wish not in replaced]
     ended = end(replaced, State.REPLACED, now, password=None, error="")
     ended += end(fulfilled, State.DONE, now, password=None, error="")
+    ended += end_overtaken(job.change, job.values, now)
     _tell_later_ones(job)
     hide_password(row)
     return ended
@@ -70,11 +72,20 @@ def _deleted(job: Job, softphone: Softphone) -> Counter:
 def _failed(job: Job, outcome: Failed, softphone: Softphone) -> Counter:
     if outcome.document:
         mirror.absorb(softphone.account, outcome.document, timezone.now())
-    conflict = {field: list(values) for field, values in outcome.conflict.items()}
+    if outcome.conflict:
+        return _in_conflict(job, outcome, softphone)
     # A create keeps its password: a device that some try made may be known by it.
     forget = {} if job.change.kind == Kind.CREATE else {"password": None}
     _unless_doubtful(job, outcome.doubtful)
-    ended = end(_joined(job), State.FAILED, timezone.now(), error=outcome.sentence, conflict=conflict, **forget)
+    ended = end(_joined(job), State.FAILED, timezone.now(), error=outcome.sentence, **forget)
+    hide_password(softphone)
+    return ended
+
+
+def _in_conflict(job: Job, outcome: Failed, softphone: Softphone) -> Counter:
+    _unless_doubtful(job, outcome.doubtful)
+    ended, rest = fail_in_conflict(job.change, outcome.conflict, outcome.sentence, timezone.now())
+    Change.objects.filter(pk__in=[wish.pk for wish in rest]).update(state=State.QUEUED, next_attempt_at=None)
     hide_password(softphone)
     return ended
 

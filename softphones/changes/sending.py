@@ -41,7 +41,10 @@ class Job:
     @classmethod
     def of(cls, change: Change, *, probing: bool = False) -> "Job":
         wishes = list(family(change).order_by("pk"))
-        values, expected = together(wish for wish in wishes if wish.kind in (Kind.CREATE, Kind.UPDATE))
+        values, _expected = together(wish for wish in wishes if wish.kind in (Kind.CREATE, Kind.UPDATE))
+        older = _stopped_before(change) if values else []
+        # Who saw what a wish that was stopped would make of it, saw no other value of Audian's.
+        _values, expected = together(wish for wish in [*older, *wishes] if wish.kind in (Kind.CREATE, Kind.UPDATE))
         softphone = change.softphone
         creates = Change.objects.filter(account=change.account_id, softphone=softphone, kind=Kind.CREATE)
         is_made = bool(softphone.audian_id) or change.kind == Kind.CREATE
@@ -49,12 +52,19 @@ class Job:
             change=change,
             wishes=wishes,
             values=values,
-            expected=expected,
+            expected={field: value for field, value in expected.items() if field in values},
             audian_id=softphone.audian_id or "",
             username=softphone.sip_username,
             create=None if is_made else creates.order_by("-pk").first(),
             probing=probing,
         )
+
+
+def _stopped_before(change: Change) -> list[Change]:
+    """What was asked for before this, and has not gone: somebody stopped it."""
+    older = Change.objects.filter(account=change.account_id, softphone=change.softphone_id, kind=Kind.UPDATE)
+    older = older.filter(state__in=(Change.State.QUEUED, Change.State.HELD), pk__lt=change.pk)
+    return list(older.order_by("pk").defer("password"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from softphones import leases, vitals
-from softphones.changes.queue import going_before, stopped, waits_for_charges
+from softphones.changes.queue import going_before, paused_with, waits_for_charges
 from softphones.changes.wishes import together, unfinished
-from softphones.models import Account, Change, Import, Pause, Softphone
+from softphones.models import Account, Change, Pause, Softphone
 
 State = Change.State
 
@@ -99,7 +99,7 @@ def _waiting(change: Change, now: datetime) -> Progress:
     place = before + 1
     if waits_for_charges(carrier):
         return _held()
-    if carrier.batch and carrier.batch in stopped(change.account, Import.State.PAUSED):
+    if paused_with(carrier):
         sentence = _("Waiting: it is part of bulk work that was paused. It goes on when that is resumed.")
         return Progress("paused", place, sentence)
     if silent := _no_worker(place):

@@ -1,7 +1,7 @@
 """Wishes of one softphone that go together: a carrier, and those that were folded into it while it was unsent."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -72,6 +72,28 @@ def together(wishes: Iterable[Change]) -> tuple[dict[str, Any], dict[str, Any]]:
                 expected.pop(field, None)
             values[field] = value
     return values, expected
+
+
+def resting_upon(wishes: Iterable[Change], conflict: Mapping[str, Any]) -> list[Change]:
+    """Those of these wishes, oldest first, whose visitor saw a value that is another by now, or what such a wish makes of it.
+
+    `conflict`: field -> (what was expected, what is there), for what `together` expects of all of them.
+    """
+    found, made = [], {}
+    for wish in wishes:
+        rests = False
+        for field in conflict.keys() & wish.values.keys():
+            value, was_resting = made.get(field, (None, False))
+            if field not in wish.seen:
+                is_resting = False
+            elif field in made and wish.seen[field] == value:
+                is_resting = was_resting
+            else:
+                is_resting = wish.seen[field] == conflict[field][0]
+            made[field] = wish.values[field], is_resting
+            rests = rests or is_resting
+        found += [wish] if rests else []
+    return found
 
 
 def is_replaced(wish: Change, values: dict[str, Any]) -> bool:

@@ -172,7 +172,7 @@ def _presses_of(by: User, since: datetime) -> list[datetime]:
 
 def _last_reset(softphone: Softphone, since: datetime) -> tuple[User | None, datetime] | None:
     """Who pressed for a new password last since then, and when; not where that came to nothing."""
-    resets = Change.objects.filter(softphone=softphone).exclude(state=State.FAILED)
+    resets = Change.objects.filter(softphone=softphone).exclude(state__in=(State.FAILED, State.REPLACED))
     asked = resets.filter(kind=Kind.RESET_PASSWORD, created_at__gt=since).select_related("asked_by").defer("password")
     presses = [(each.asked_by, each.created_at) for each in asked]
     again = changes.resets_again(since=since).filter(softphone=softphone).select_related("actor")

@@ -62,10 +62,11 @@ def switch_off(alices_phone, helpdesk, now):
 
 
 @pytest.fixture
-def close(account, alices_owner, alices_phone, helpdesk, now):
+def close(alices_owner, alices_phone, helpdesk, now):
     def close():
-        Owner.objects.filter(pk=alices_owner.pk).update(enabled=False)
-        leaver = room.one_leaving(account, alices_owner.audian_id)
+        alices_owner.enabled = False
+        alices_owner.save(update_fields=["enabled"])
+        leaver = room.one_leaving(alices_owner)
         return room.close(leaver=leaver, by=helpdesk.user, reason="", key="close", ip=None, now=now)
 
     return close
