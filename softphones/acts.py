@@ -85,6 +85,7 @@ ACTS: dict[str, Act] = {
     "person:linked_by": Act(_("Linked by an admin"), _("%(who)s confirmed who %(person)s is")),
     "person:released": Act(_("Hold released"), _("%(who)s let whoever has the address of %(person)s in")),
     "person:closed": Act(_("Phones closed"), _("%(who)s closed the phones of %(person)s")),
+    "person:not_them": Act(_("Told apart"), _("%(who)s said that %(person)s is somebody else"), nobody=_OPERATOR),
     "person:claim_withdrawn": Act(_("Claim withdrawn"), _("%(who)s withdrew a claim to an address of %(person)s")),
     "role:granted": Act(_("Role given"), _("%(who)s gave %(person)s the role %(role)s"), nobody=_OPERATOR),
     "role:revoked": Act(_("Role taken away"), _("%(who)s took the role %(role)s from %(person)s"), nobody=_OPERATOR),

@@ -71,7 +71,8 @@ class Membership(models.Model):
         """These, each with `has_left`: it has a staff role, and its person's entry at Audian is off or gone.
 
         An entry is theirs by its link, by the link that it had, or by an address that they have proven. Who has another one
-        that is on has not left; nor has who never had any. Two queries if any of them has a staff role, else none.
+        that is on has not left; nor has who never had any. But one with their address that waits for an admin may be
+        somebody new with it. Two queries if any of them has a staff role, else none.
         """
         found = list(memberships)
         desks = [each for each in found if each.role != cls.Role.USER]
@@ -84,19 +85,21 @@ class Membership(models.Model):
 
     def _lost(self, entries: list[tuple], proven: set[tuple[int, str]]) -> bool:
         off = False
-        for account, user, last_user, address, works in entries:
-            theirs = user == self.user_id or (self.user_id, address) in proven
-            was_theirs = user is None and last_user == self.user_id
-            if account == self.account_id and theirs and works:
+        for account, user, last_user, address, hold, works in entries:
+            if account != self.account_id:
+                continue
+            linked, addressed = user == self.user_id, (self.user_id, address) in proven
+            if works and (linked or (addressed and not hold)):
                 return False
-            off = off or (account == self.account_id and (theirs or was_theirs) and not works)
+            was_theirs = last_user == self.user_id
+            off = off or (not works and (linked or addressed or was_theirs))
         return off
 
 
 def _entries_of(memberships: list[Membership], addresses: set[str]) -> list[tuple]:
-    """Account, user, last user, address, and whether it is on and there, of what may be the entries of these at Audian."""
+    """Account, user, last user, address, hold, and whether it is on and there, of what may be their entries at Audian."""
     owners = apps.get_model("softphones", "Owner").objects.annotate(works=Q(enabled=True, gone_at=None))
-    fields = ("account", "user", "last_user", "email_folded", "works")
+    fields = ("account", "user", "last_user", "email_folded", "hold", "works")
     users, accounts = {each.user_id for each in memberships}, {each.account_id for each in memberships}
     linked = owners.filter(Q(user__in=users) | Q(user=None, last_user__in=users))
     addressed = owners.filter(account__in=accounts, email_folded__in=addresses)

@@ -33,7 +33,8 @@ def _still_there(owners: list[Owner], users: Iterable[int]) -> set[int]:
     there = Owner.objects.filter(account=owners[0].account_id, enabled=True, gone_at=None)
     linked = set(there.filter(user__in=users).values_list("user", flat=True))
     addresses = dict(_proven().filter(user__in=users).values_list("email", "user"))
-    shared = there.filter(email_folded__in=addresses).values_list("email_folded", flat=True)
+    # One that is held may be somebody new with the address.
+    shared = there.filter(email_folded__in=addresses, hold="").values_list("email_folded", flat=True)
     return linked | {addresses[address] for address in shared}
 
 

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from softphones import audit
-from softphones.models import Membership, Owner, User
+from softphones.models import Account, Membership, Owner, User
 from softphones.people.identity import fold, user_with
 
 
@@ -63,6 +64,27 @@ def unlink(*, owner: Owner, by: User, reason: str, ip: str | None, now: datetime
             act="person:unlinked", actor=by, person=locked, account=locked.account, ip=ip, reason=reason, data=data, now=now
         )
     return True
+
+
+def mistaken(*, user: User, account: Account) -> QuerySet[Owner]:
+    """The owners that `user` was linked to, that left, and whose address is none of theirs: maybe never were them.
+
+    A new address of one's own looks just like a wrong one that was put right, so nobody is let off without being asked.
+    """
+    theirs = EmailAddress.objects.filter(user=user, verified=True).values("email")
+    was_theirs = Owner.objects.filter(account=account, user=None, last_user=user)
+    return was_theirs.exclude(enabled=True, gone_at=None).exclude(email_folded__in=theirs)
+
+
+def forget_mistaken(*, user: User, account: Account, reason: str, now: datetime) -> list[Owner]:
+    """That these were never `user`, as whoever asks for it knows: that they left closes nothing to them any more."""
+    with transaction.atomic():
+        owners = list(mistaken(user=user, account=account))
+        Owner.objects.filter(pk__in=[owner.pk for owner in owners]).update(last_user=None)
+        for owner in owners:
+            data = {"user": user.pk, "owner": owner.pk}
+            audit.record(act="person:not_them", person=owner, account=account, reason=reason, data=data, now=now)
+    return owners
 
 
 def _decidable(owner: Owner, by: User) -> str:

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -314,6 +315,27 @@ class TestStaffWhoLeft:
         make_owner(account, "hugo@acme.example", name="Hugo Desk")
         assert hugo.get("/acme/").status_code == 200
 
+    def test_lose_it_though_somebody_new_was_given_their_address_until_an_admin_confirms_that_it_is_them(
+        self, admin, hugo, account
+    ):
+        leaves(hugo.owner, "gone")
+        new = make_owner(account, "hugo@acme.example", name="Hugo Newman", hold=Owner.Hold.ADDRESS_CHANGED)
+        assert hugo.get("/acme/").status_code == 404
+        admin.post(f"/acme/people/{new.pk}/confirm/")
+        assert hugo.get("/acme/").status_code == 200
+
+    def test_lose_it_though_they_are_on_in_another_company(self, hugo):
+        other = make_account(slug="other")
+        make_owner(other, "hugo@acme.example", user=hugo.user)
+        leaves(hugo.owner, "off")
+        assert hugo.get("/acme/").status_code == 404
+
+    def test_keep_it_where_they_only_claimed_the_address_of_somebody_who_left(self, account):
+        browser = staff_browser(account, "helpdesk", "helga@acme.example")
+        EmailAddress.objects.create(user=browser.user, email="left@acme.example", verified=False)
+        make_owner(account, "left@acme.example", enabled=False)
+        assert browser.get("/acme/").status_code == 200
+
     def test_keep_it_in_another_company(self, hugo):
         other = make_account(slug="other")
         Membership.objects.create(user=hugo.user, account=other, role="helpdesk")
@@ -333,6 +355,12 @@ class TestStaffWhoLeft:
         assert hugo.get("/").status_code == 302
         event = AuditEvent.objects.get(act="role:revoked")
         assert (event.actor, event.data["user"], event.data["role"]) == (admin.user, hugo.user.pk, "helpdesk")
+
+    def test_nor_does_a_recycled_address_keep_them_from_being_closed(self, admin, hugo, account):
+        leaves(hugo.owner, "gone")
+        make_owner(account, "hugo@acme.example", name="Hugo Newman", hold=Owner.Hold.ADDRESS_CHANGED)
+        admin.post(f"/acme/people/{hugo.owner.pk}/close/", {"key": "one"})
+        assert hugo.user.memberships.get().role == "user"
 
     def test_are_still_nobody_whom_helpdesk_closes(self, helpdesk, hugo):
         leaves(hugo.owner, "renamed, then off")

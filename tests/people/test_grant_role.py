@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from softphones.models import AuditEvent, Membership, User
+from softphones.models import AuditEvent, Membership, Owner, User
 from tests.factories import make_owner, make_user
 from tests.people.conftest import Visitor
 
@@ -128,6 +128,34 @@ def test_who_left_is_not_made_admin_and_the_answer_says_what_to_do(grant_role, a
     Membership.objects.update(role="admin")
     assert "switched off or gone" in grant_role("alice@acme.example", "--role=admin")["failed"]
     assert grant_role("alice.private@acme.example", "--role=admin")["changed"] is True
+
+
+def test_who_was_taken_for_somebody_who_left_gets_the_role_back_once_that_is_said(grant_role, account):
+    """Reception had the admin's address for a while, so the admin was linked to it; now it has another one, and is gone."""
+    admin = make_user("boss@acme.example", account=account, role="admin")
+    reception = make_owner(account, "reception@acme.example", name="Reception", last_user=admin, enabled=False)
+    still_on = make_owner(account, "door@acme.example", name="Door", last_user=admin)
+    failed = grant_role("boss@acme.example", "--role=admin")["failed"]
+    assert "linked to Reception at Audian" in failed
+    assert "--not-them" in failed
+    answer = grant_role("boss@acme.example", "--role=admin", "--not-them")
+    assert answer["changed"] is True
+    assert "Somebody else: Reception." in answer["message"]
+    assert "failed" not in grant_role("boss@acme.example", "--role=admin")
+    reception.refresh_from_db()
+    assert reception.last_user is None
+    still_on.refresh_from_db()
+    assert still_on.last_user == admin
+    event = AuditEvent.objects.get(act="person:not_them")
+    assert (event.owner, event.account, event.data["user"]) == (reception, account, admin.pk)
+
+
+def test_who_left_under_their_own_address_is_not_somebody_else(grant_role, account):
+    admin = make_user("boss@acme.example", account=account, role="admin")
+    make_owner(account, "boss@acme.example", last_user=admin, enabled=False)
+    assert "--not-them" not in grant_role("boss@acme.example", "--role=admin")["failed"]
+    assert "switched off or gone" in grant_role("boss@acme.example", "--role=admin", "--not-them")["failed"]
+    assert Owner.objects.get().last_user == admin
 
 
 class TestFromAShell:

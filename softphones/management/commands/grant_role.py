@@ -9,6 +9,7 @@ from softphones import audit, people, second_factor
 from softphones.configuration import account_from_environment
 from softphones.management.answer import AnsweringCommand, CommandFailed
 from softphones.models import Account, Membership
+from softphones.people import holds
 
 Role = Membership.Role
 
@@ -28,16 +29,24 @@ class Command(AnsweringCommand):
             help="Forget the person's app, passkeys and recovery codes: they enrol anew at their next visit to a staff page.",
         )
 
-    def answer(self, *, email, account, role, revoke, reset_second_factor, **options):
+        parser.add_argument(
+            "--not-them",
+            action="store_true",
+            help="Whoever they were linked to at Audian, has another address by now, and is off or gone, is somebody else.",
+        )
+
+    def answer(self, *, email, account, role, revoke, reset_second_factor, not_them, **options):
         account_from_environment()
         address, account = _address(email), _account(account)
         with transaction.atomic():
+            others = _tell_apart(address, account) if not_them else []
             before = Membership.objects.filter(account=account, user=people.user_with(address)).first()
             act = _revoke if revoke else _grant
             after, message = act(address, account, role, before)
             reset = reset_second_factor and _reset_second_factor(address, account)
-        changed = (before and before.role) != after or reset
+        changed = (before and before.role) != after or reset or bool(others)
         message += " The second factor is reset." if reset else ""
+        message += f" Somebody else: {_listed(others)}." if others else ""
         return {"email": address, "account": account.slug, "role": after, "changed": changed, "message": message}
 
 
@@ -77,10 +86,22 @@ def _grant(address, account, role, before):
 def _refuse_who_left(membership):
     [membership] = Membership.knowing_who_left([membership])
     if membership.has_left:
+        others = holds.mistaken(user=membership.user, account=membership.account)
         raise CommandFailed(
             f"{membership.user.email} is switched off or gone at Audian in {membership.account.slug}, so the role opens "
             "nothing. Switch them on there, or give the role to another address."
+            + (f" They were linked to {_listed(others)} at Audian: if that is somebody else, add --not-them." if others else "")
         )
+
+
+def _tell_apart(address, account):
+    user = people.user_with(address)
+    given = {"account": account, "reason": "manage.py grant_role", "now": timezone.now()}
+    return holds.forget_mistaken(user=user, **given) if user else []
+
+
+def _listed(owners) -> str:
+    return ", ".join(str(owner) for owner in owners)
 
 
 def _revoke(address, account, role, before):
