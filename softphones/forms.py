@@ -8,14 +8,16 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import validate_totp_code
 from allauth.mfa.webauthn.forms import AddWebAuthnForm, AuthenticateWebAuthnForm
 from django import forms
+from django.core import signing
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from softphones import limits, names
-from softphones.models import User
+from softphones.models import Softphone, User
 from softphones.people import codes
 
 LARGEST_KEY = 2**63 - 1
+_OLD_PAGE = _("Not renamed: the page was old. Try again.")
 
 
 def primary_key(text: str) -> int | None:
@@ -74,7 +76,7 @@ class CodeForm(forms.Form):
 
 
 class NameForm(forms.Form):
-    """A new name for a softphone; `seen` is the one that was on the page, `key` tells the same press from another one."""
+    """What a softphone is to be called; `key` tells the same press from another one."""
 
     name = forms.CharField(
         max_length=128,
@@ -84,11 +86,35 @@ class NameForm(forms.Form):
             "max_length": _("A name has 128 characters at most."),
         },
     )
-    seen = forms.CharField(required=False, strip=False, max_length=256)
     key = forms.CharField(required=False, max_length=40)
 
     def clean_name(self) -> str:
         return " ".join(self.cleaned_data["name"].split())
+
+
+class RenameForm(NameForm):
+    """A new name for a softphone; `seen` is the one that was on the page, as `sign_seen` gave it out with it."""
+
+    seen = forms.CharField(error_messages={"required": _OLD_PAGE})
+
+    def __init__(self, *args, softphone: Softphone, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.softphone = softphone
+
+    def clean_seen(self) -> str:
+        try:
+            return signing.loads(self.cleaned_data["seen"], salt=_salt(self.softphone))
+        except signing.BadSignature:
+            raise forms.ValidationError(_OLD_PAGE) from None
+
+
+def sign_seen(softphone: Softphone, name: str) -> str:
+    """This name of the softphone's, signed: nobody can say that they saw another one."""
+    return signing.dumps(name, salt=_salt(softphone))
+
+
+def _salt(softphone: Softphone) -> str:
+    return f"forms.seen:{softphone.pk}"
 
 
 class NewSoftphoneForm(NameForm):

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from softphones import audit, changes, lights, mail, people, self_service
 from softphones.access import RENAME, REPLACE, REVEAL, SEE, softphone_for
-from softphones.forms import KeyForm, NameForm
+from softphones.forms import KeyForm, RenameForm
 from softphones.views.cuts import look, looks_again, what_is_cut
 from softphones.views.setup_page import (
     LOOKS_FOR,
@@ -111,7 +111,7 @@ def light(request, pk):
 @require_POST
 def rename(request, pk):
     softphone = softphone_for(request.user, pk, RENAME)
-    form = NameForm(request.POST)
+    form = RenameForm(request.POST, softphone=softphone)
     if form.is_valid():
         try:
             self_service.rename(
@@ -125,7 +125,7 @@ def rename(request, pk):
             messages.info(request, str(said))
         except (self_service.Refused, changes.NotPossible) as refusal:
             messages.error(request, str(refusal))
-    for error in form.errors.get("name", []):
+    for error in form.errors.get("name", []) + form.errors.get("seen", []):
         messages.error(request, error)
     return redirect("setup", pk)
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from softphones import changes, lights, self_service, setup_links, zoiper_picture
 from softphones.audit import client_ip
 from softphones.clients import App, app_for, apps, as_text, generic_fields, platform_of, qr_svg, recommended
+from softphones.forms import sign_seen
 from softphones.models import Change, Softphone, User
 from softphones.sip_settings import new_passwords, settings_for, settings_without_password
 from softphones.views.change_card import own_card
@@ -115,6 +116,7 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
     sip = settings_for(softphone) if shown else settings_without_password(softphone)
     offered = [each for each in apps() if each.slug not in softphone.account.hidden_apps]
     imported = imports_code(app, softphone) and not trouble
+    name_to_be = changes.underway(softphone).get("name", softphone.name)
     return {
         "softphone": softphone,
         "account": softphone.account,
@@ -123,7 +125,8 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
         "card": change and own_card(change, request.user, now=now, page=reverse("setup", args=[softphone.pk]), refresh=True),
         "helps_itself": softphone.account.self_service and bool(softphone.audian_id),
         "rename_key": self_service.rename_key(softphone),
-        "name_to_be": changes.underway(softphone).get("name", softphone.name),
+        "name_to_be": name_to_be,
+        "name_seen": sign_seen(softphone, name_to_be),
         "app": app,
         "recommended": recommended(_agent(request), softphone.account.hidden_apps, softphone.account.recommended_app),
         "on_phone": platform == "mobile",

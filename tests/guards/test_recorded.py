@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from softphones import charges, imports, setup_links
+from softphones.forms import sign_seen
 from softphones.models import Account, AuditEvent, Change, Import, Owner, Softphone, SyncRun, User
 from tests.factories import make_user
 from tests.guards.rules import ADMIN, RULES, STAFF
@@ -129,6 +130,10 @@ def _what_would_go(scene: Scene) -> dict:
     return {}
 
 
+def _new_name(scene) -> dict:
+    return ONCE | {"name": "My laptop", "seen": sign_seen(scene.phone, scene.phone.name)}
+
+
 def _charges(scene: Scene) -> dict:
     quote = {"devices": {"softphone": {"quantity": 1, "rate": 2.0}}}
     Change.objects.update(quote=quote)
@@ -165,7 +170,7 @@ ACTS = {
     "zoiper": Recorded("link:opened", _link("/zoiper?id=")),
     # One's own softphones
     "get_softphone": Recorded("softphone:created", _one_more, "asked"),
-    "rename": Recorded("softphone:changed", ONCE | {"name": "My laptop"}, "asked"),
+    "rename": Recorded("softphone:changed", _new_name, "asked"),
     "replace": Recorded("password:reset", ONCE, "asked"),
     "change_again": Recorded("change:tried_again", _all(Change, state="failed", kind="reset_password")),
     # Helpdesk

@@ -1,16 +1,18 @@
 """A person renames their phone, and replaces one that got lost: the old password dies, and nobody sees it meanwhile."""
 
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
 import pytest
 from django.utils import timezone
 
-from softphones import changes, lights, setup_links
+from softphones import changes, lights, self_service, setup_links
 from softphones.models import AuditEvent, Change, SetupLink, Softphone
 from softphones.sip_settings import settings_for
 from softphones.views.setup_page import sign_now
 from tests.changes.conftest import PASSWORD, again
+from tests.changes.test_races import at_once
 from tests.factories import make_owner
 from tests.links.conftest import LINPHONE
 from tests.pages.conftest import soup, words
@@ -72,6 +74,20 @@ def test_a_page_that_is_old_says_so_instead_of_doing_nothing(sandbox, browser, p
     press(browser, browser.get(address), RENAME, name="Laptop")
     drain()
     assert sandbox.device(phone.audian_id)["name"] == "Laptop"
+
+
+@pytest.mark.parametrize("seen", ["Never was", ""])
+def test_nobody_says_that_they_saw_another_name(browser, phone, address, seen):
+    """Their change would fail by it, and hold up what goes with it."""
+    page = press(browser, browser.get(address), RENAME, name="Mine", seen=seen)
+    assert "Not renamed: the page was old. Try again." in words(page)
+    assert not Change.objects.exists()
+
+
+def test_what_one_phone_is_called_is_not_what_was_seen_of_another(browser, phone, owner, plant, address):
+    other = soup(browser.get(f"/softphones/{plant(owner, 'Second', 'user_second').pk}/"))
+    press(browser, browser.get(address), RENAME, name="Mine", seen=other.select_one("input[name=seen]")["value"])
+    assert not Change.objects.exists()
 
 
 def test_a_day_has_so_many_new_names(browser, address, settings):
@@ -302,6 +318,30 @@ def test_trying_again_is_no_way_around_five_a_day(browser, failed_reset, drain):
         assert drain().failed == 1
     assert "You have asked for 5 new passwords within a day" in words(browser.post(failed_reset, follow=True))
     assert resets()[0].state == "failed"
+
+
+def test_nor_is_trying_many_again_at_once(account, alice, owner, plant, settings):
+    settings.SELF_SERVICE_RESETS = 1
+    phones = [plant(owner, f"Phone {number}", f"user_{number}") for number in range(6)]
+    failed = [changes.reset_password(softphone=phone, by=alice, now=timezone.now()) for phone in phones]
+    Change.objects.update(state="failed")
+
+    def press(change):
+        with suppress(self_service.Refused):
+            self_service.try_again(change=change, user=alice, ip=None, now=timezone.now())
+
+    at_once(*[partial(press, change) for change in failed])
+    assert [each.state for each in resets()].count("queued") == 1
+
+
+def test_what_staff_try_again_for_others_is_not_counted_as_their_own(browser, account, alice, phone, address, plant, settings):
+    settings.SELF_SERVICE_RESETS = 1
+    colleague = plant(make_owner(account, "bob@acme.example"), "Bob's laptop", "user_bob")
+    failed = changes.reset_password(softphone=colleague, by=None, now=timezone.now())
+    Change.objects.update(state="failed")
+    changes.try_again(change=failed, by=alice, ip=None, now=timezone.now())
+    press(browser, browser.get(f"{address}replace/"), REPLACE)
+    assert phone.changes.filter(kind="reset_password").exists()
 
 
 def test_nor_around_fresh_proof_nor_for_a_phone_that_is_switched_off(signed_in, browser, alice, phone, failed_reset):
