@@ -15,11 +15,13 @@ WISHES = st.one_of(
     st.tuples(st.just("create"), st.sampled_from(["", "", "frontdesk"])),
     st.tuples(st.sampled_from(["rename", "rename", "switch", "number", "label", "reset", "reset", "delete"]), PHONES),
     st.tuples(st.just("give"), PHONES, st.sampled_from([0, 1, None])),
+    st.tuples(st.just("bulk"), st.sampled_from(["switch", "number", "label", "reset"]), PHONES),
 )
 TROUBLES = st.one_of(
     st.tuples(st.just("fault"), FAULTS, st.sampled_from(["GET", "PUT", "POST", "DELETE", ""]), st.booleans()),
     st.tuples(st.just("edit"), EDITS, st.sampled_from(["now", "GET", "PUT", "POST"])),
     st.tuples(st.just("mirror")),
+    st.tuples(st.sampled_from(["pause", "pause", "resume", "cancel"])),
 )
 STEPS = ["claimed", "calling", "answered", "recording", "recorded"]
 DRAINS = st.one_of(

@@ -12,8 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from softphones import changes, mirror
+from softphones.changes.many import CANCELLED
 from softphones.connection import connect
-from softphones.models import Account, Change, Lease, Softphone
+from softphones.models import Account, Change, Import, Lease, Softphone
 from softphones.pacing import Urgency
 from tests.factories import make_owner
 
@@ -38,7 +39,9 @@ class World:
         self.born: dict[str, set[str]] = defaultdict(set)
         self.had: dict[tuple[str, str], list] = defaultdict(list)
         self.knew: dict[tuple[str, str], set[str]] = defaultdict(set)  # whose a device was while it had a password
-        self.drew: set[int] = set()  # updates that carry a new password
+        self.drew: set[int] = set()  # updates that mean a new password
+        self.work = self._bulk_work()
+        self.more: dict = {}  # what bulk work says with each wish
         self.edited: set[tuple[str, str]] = set()  # (device, field) that somebody else wrote
         self.removed: set[str] = set()  # devices that somebody else removed
         self.extra: dict[str, str] = {}  # a field of theirs that we know nothing of
@@ -93,6 +96,25 @@ class World:
 
     def delete(self, which: int) -> None:
         self._ask(changes.delete, self._phone(which))
+
+    def bulk(self, what: str, which: int) -> None:
+        """Nobody waits for it, and it may be stopped."""
+        self.more = {"batch": self.work.batch, "urgent": False}
+        getattr(self, what)(which)
+        self.more = {}
+
+    def pause(self) -> None:
+        self._turn("paused")
+
+    def resume(self) -> None:
+        self._turn("started")
+
+    def cancel(self) -> None:
+        """This bulk work; what is asked for later is another one."""
+        self._turn("cancelling")
+        changes.cancel_unsent(account=self.account, batch=self.work.batch, now=timezone.now(), most=1000)
+        self._turn("cancelled")
+        self.work = self._bulk_work()
 
     def fault(self, name: str, method: str, after: bool) -> None:
         self.sandbox.faults.add(name, method=method, after=after and name in ("500", "503", "html_502", "html_200"))
@@ -202,7 +224,7 @@ class World:
         if row.state == State.DONE:
             assert any(value in self.had[device, field] for field, value in row.values.items()), "done, and never there"
         elif row.state == State.REPLACED:
-            assert later
+            assert later or (row.batch and row.error == CANCELLED)
         elif row.conflict:
             for field, (seen, found) in row.conflict.items():
                 assert seen != found
@@ -228,13 +250,17 @@ class World:
         device = row.softphone.audian_id
         mine = [other for other in rows if other.softphone_id == row.softphone_id and other.folded_into_id is None]
         drawn = [other for other in mine if other.kind in (Kind.RESET_PASSWORD, Kind.CREATE) and other.state == State.DONE]
-        calls = len(drawn) + sum(other.pk in self.drew and other.state != State.FAILED for other in mine)
+        calls = len(drawn) + sum(other.kind == Kind.UPDATE and self._brought_a_password(other, rows) for other in mine)
         planted = row.softphone_id == self.phones[0].pk
         if (device, "password") not in self.edited:
             assert len(self.had[device, "password"]) <= calls + planted, "a password more than was asked for"
             if document := self.sandbox.device(device):
                 phone = Softphone.objects.get(pk=row.softphone_id)
                 assert phone.password == document["sip"]["password"], "the portal shows another password than Audian has"
+
+    def _brought_a_password(self, carrier: Change, rows: list[Change]) -> bool:
+        sent = [row for row in rows if carrier.pk in (row.pk, row.folded_into_id) and row.state != State.FAILED]
+        return any(row.kind == Kind.RESET_PASSWORD or row.pk in self.drew for row in sent)
 
     def _check_delete(self, row: Change, rows: list[Change]) -> None:
         assert row.state == State.DONE
@@ -280,13 +306,12 @@ class World:
 
     def _ask(self, act, phone: Softphone, **details) -> None:
         try:
-            change = act(softphone=phone, by=self.by, now=timezone.now(), **details)
+            change = act(softphone=phone, by=self.by, now=timezone.now(), **details, **self.more)
         except changes.NotPossible:
             return
         self._asked(change)
-        carrier = Change.objects.get(pk=change.folded_into_id or change.pk)
-        if carrier.kind == Kind.UPDATE and carrier.password:
-            self.drew.add(carrier.pk)
+        if change.kind == Kind.UPDATE and "owner_id" in change.values:
+            self.drew.add(change.pk)
 
     def _asked(self, change: Change) -> None:
         self.asked.append(change.pk)
@@ -323,7 +348,16 @@ class World:
         deletion = Change.objects.filter(softphone=change.softphone_id, kind=Kind.DELETE)
         return step != "calling" or not deletion.exists()
 
+    def _bulk_work(self) -> Import:
+        wanted = {"name": "a", "sha256": "0" * 64, "state": "started", "created_at": timezone.now()}
+        Import.objects.filter(account=self.account).update(state="finished")
+        return Import.objects.create(account=self.account, **wanted)
+
+    def _turn(self, state: str) -> None:
+        Import.objects.filter(pk=self.work.pk).update(state=state)
+
     def _settle(self) -> None:
+        self.resume()
         for _round in range(40):
             self._lapse()
             if not changes.drain(account=self.account, seconds=3).left:
