@@ -18,8 +18,8 @@ PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=
 class RequestIdMiddleware:
     """Gives each request an id, which all its log lines and tasks bear, and its answer (X-Request-ID).
 
-    The id that a proxy of ours gave is kept, so that its log and ours are about the same request. The web server's log is
-    told who sent the request.
+    The id that a proxy of ours gave is kept: one of the operator's own may have it in its log (the log of deploy/proxy holds
+    no header). The web server's log is told who sent the request.
     """
 
     def __init__(self, get_response):

@@ -77,7 +77,7 @@ def sweep(**kwargs) -> None:
             step()
         except Exception:
             logger.exception("The sweep could not finish one of its steps.")
-    leases.take(vitals.SWEPT, 0)
+    vitals.note_sweep()
 
 
 def _send() -> None:

@@ -3,19 +3,20 @@
 import os
 from datetime import datetime
 
-import redis
 from django.conf import settings
 from django.db import connection
 from django.db.models import Max, Q
 from django.utils.translation import gettext_lazy as _
+from kombu import Connection
 
 from softphones import leases
 from softphones.clock import seconds_sql
 from softphones.models import Account, SyncRun
 
-SWEPT = "swept"  # the lease whose time is that of the last sweep: it says that a worker is running
+SWEPT = "swept"  # the row among the leases whose time is that of the last sweep: it says that a worker is running
 BEAT = "beat"  # likewise, of the last call that beat sent
 BROKER_SECONDS = 1
+CLOCK_SECONDS = 1  # as far as a clock is corrected all the time
 # What may keep every thread of a worker busy for minutes. Both renew their leases as they go.
 _LONG_WORK = ("mirror:%", "changes:%")
 #: What staff are told while `is_silent`.
@@ -35,9 +36,14 @@ def sweep_age() -> float | None:
     return _of(SWEPT, f"{seconds_sql()} - held_until")
 
 
+def note_sweep() -> None:
+    """A worker has just finished a sweep."""
+    leases.mark(SWEPT)
+
+
 def note_beat() -> None:
     """Beat has just sent something."""
-    leases.take(BEAT, 0)
+    leases.mark(BEAT)
 
 
 def beat_age() -> float | None:
@@ -47,7 +53,7 @@ def beat_age() -> float | None:
 
 def is_beating(age: float | None) -> bool:
     """By that `beat_age`, whether beat is on time: after half of WORKER_SILENT_AFTER workers sweep unasked."""
-    return age is not None and age <= settings.WORKER_SILENT_AFTER / 2
+    return _is_within(age, settings.WORKER_SILENT_AFTER / 2)
 
 
 def _of(lease: str, column: str) -> float | None:
@@ -59,16 +65,22 @@ def _of(lease: str, column: str) -> float | None:
 
 def is_swept(age: float | None) -> bool:
     """Whether a worker swept as lately as it should have (WORKER_SILENT_AFTER), by that `sweep_age`."""
-    return age is not None and age <= settings.WORKER_SILENT_AFTER
+    return _is_within(age, settings.WORKER_SILENT_AFTER)
+
+
+def _is_within(age: float | None, longest: float) -> bool:
+    """Not below zero: who left word at a time that is still to come did so before the database's clock was set back."""
+    return age is not None and -CLOCK_SECONDS <= age <= longest
 
 
 def is_silent() -> bool:
     """Whether nobody is there to do what is asked for: no worker swept lately, and nobody mirrors or sends. One query."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT 1 FROM softphones_lease WHERE (name = %s AND held_until >= {seconds_sql()} - %s)"  # noqa: S608
+            "SELECT 1 FROM softphones_lease"  # noqa: S608
+            f" WHERE (name = %s AND {seconds_sql()} - held_until BETWEEN %s AND %s)"
             f" OR (held_until > {seconds_sql()} AND (name LIKE %s OR name LIKE %s))",
-            [SWEPT, settings.WORKER_SILENT_AFTER, *_LONG_WORK],
+            [SWEPT, -CLOCK_SECONDS, settings.WORKER_SILENT_AFTER, *_LONG_WORK],
         )
         return cursor.fetchone() is None
 
@@ -93,10 +105,14 @@ def broker_answers() -> bool:
     """Whether a wake-up could be sent now. Takes a second at most."""
     if not settings.REDIS_URL:
         return os.access(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"], os.W_OK)
+    # As whatever is sent goes out: Celery reads the address in its own way, and redis-py in another.
+    options = settings.CELERY_BROKER_TRANSPORT_OPTIONS | {
+        "socket_connect_timeout": BROKER_SECONDS,
+        "socket_timeout": BROKER_SECONDS,
+        "max_retries": 0,
+    }
     try:
-        with redis.Redis.from_url(
-            settings.REDIS_URL, socket_connect_timeout=BROKER_SECONDS, socket_timeout=BROKER_SECONDS
-        ) as client:
-            return bool(client.ping())
-    except redis.RedisError:
+        with Connection(settings.REDIS_URL, connect_timeout=BROKER_SECONDS, transport_options=options) as link:
+            return bool(link.default_channel.client.ping())
+    except Exception:  # its library has many
         return False

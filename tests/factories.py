@@ -5,7 +5,7 @@ import itertools
 from allauth.account.models import EmailAddress
 from django.utils import timezone
 
-from softphones import leases, vitals
+from softphones import vitals
 from softphones.models import Account, Membership, Owner, Softphone, User
 
 _number = itertools.count(1)
@@ -28,7 +28,7 @@ def make_account(**fields) -> Account:
 
 def worker_sweeps() -> None:
     """A worker is there: it has just swept."""
-    leases.take(vitals.SWEPT, 0)
+    vitals.note_sweep()
 
 
 def make_user(email: str, *, account: Account | None = None, role: str = "user", verified: bool = True, **fields) -> User:

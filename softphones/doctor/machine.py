@@ -93,7 +93,7 @@ def _worker(now: datetime) -> Finding:
     swept = vitals.sweep_age()
     if vitals.is_swept(swept):
         return Finding("worker", State.OK, f"A worker finished a sweep {age(swept)} ago.")
-    said = "No worker ever finished a sweep." if swept is None else f"No worker finished a sweep for {age(swept)}."
+    said = "No worker ever finished a sweep." if swept is None else f"No worker finished a sweep {_since(swept)}."
     return Finding("worker", State.FAILURE, said, "Start the worker and beat; if they run, their logs say what keeps them.")
 
 
@@ -101,9 +101,13 @@ def _beat(now: datetime) -> Finding:
     sent = vitals.beat_age()
     if vitals.is_beating(sent):
         return Finding("beat", State.OK, f"Beat asked for something {age(sent)} ago.")
-    said = "Beat never sent anything" if sent is None else f"Beat has sent nothing for {age(sent)}"
+    said = "Beat never sent anything" if sent is None else f"Beat has sent nothing {_since(sent)}"
     said += f": workers look by themselves for what is due, every {settings.WORKER_SILENT_AFTER / 2:.0f} s."
     return Finding("beat", State.WARNING, said, "Start beat, or restart it.")
+
+
+def _since(seconds: float) -> str:
+    return f"for {age(seconds)}" if seconds >= 0 else "since the database's clock was set back"
 
 
 def _mail_queue(now: datetime) -> Finding:

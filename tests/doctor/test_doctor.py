@@ -14,6 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from softphones import changes, mirror, tasks, vitals
+from softphones.doctor import look_at_machine
 from softphones.models import Account, ApiToken, Bucket, Change, Lease, Message, Pause, SyncRun
 from tests.factories import make_account
 from tests.mirror.conftest import _no_pacing, account_on, plant_phone, served  # noqa: F401
@@ -255,6 +256,8 @@ def test_workers_that_are_silent_are_a_failure(account):
     assert found("worker")[0] == "ok"
     Lease.objects.filter(name=vitals.SWEPT).update(held_until=F("held_until") - 600)
     assert found("worker")[1].startswith("No worker finished a sweep for 10 min.")
+    Lease.objects.filter(name=vitals.SWEPT).update(held_until=F("held_until") + 4200)
+    assert found("worker")[1].startswith("No worker finished a sweep since the database's clock was set back. Start")
 
 
 def test_a_beat_that_is_silent_is_a_warning_for_workers_do_without_it(account):
@@ -331,6 +334,20 @@ def test_settings_that_are_not_as_in_production_are_warnings(account, settings):
     assert check["state"] == "warning"
     settings.DEBUG = True
     assert found("settings") == ("warning", "DEBUG is on: right in development only. Set DEBUG=false in production.")
+
+
+def test_what_the_settings_silence_is_not_said(account, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    hints = {"portal.W003": "Set EMAIL_URL.", "portal.W004": "Set TRUSTED_PROXIES=1."}
+    settings.PUBLIC_URL, settings.TRUSTED_PROXIES = "https://phones.acme.example", 0
+
+    def told() -> set[str]:
+        return {finding.do for finding in look_at_machine(now=timezone.now()) if finding.check == "settings"}
+
+    assert set(hints.values()) <= told()
+    for check, hint in hints.items():
+        settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, check]
+        assert hint not in told()
 
 
 def test_one_account_can_be_chosen(account, sandbox):

@@ -22,6 +22,7 @@ def production(folder: Path, **changes: str) -> dict[str, str]:
         "DATABASE_URL": "postgres://portal:secret@database.acme.example/portal",
         "REDIS_URL": "redis://broker.acme.example:6379/0",
         "EMAIL_URL": "smtp://mail.acme.example:587/?tls=True",
+        "TRUSTED_PROXIES": "1",
         "VAR_DIR": str(folder),
     } | changes
 
@@ -47,6 +48,14 @@ def test_it_warns_of_a_portal_that_can_only_be_one_machine_and_mails_nobody(tmp_
     assert answer.returncode == 0
     for expected in ("Set DATABASE_URL.", "Set REDIS_URL.", "Set EMAIL_URL."):
         assert expected in answer.stderr
+
+
+def test_it_warns_of_pages_that_would_send_the_browser_to_themselves_for_ever(tmp_path):
+    answer = manage("check", "--deploy", env=production(tmp_path, TRUSTED_PROXIES="0"))
+    assert "every page sends the browser to itself, for ever" in answer.stderr
+    assert "Set TRUSTED_PROXIES=1." in answer.stderr
+    here = production(tmp_path, TRUSTED_PROXIES="0", PUBLIC_URL="http://localhost")
+    assert "TRUSTED_PROXIES" not in manage("check", "--deploy", env=here).stderr
 
 
 def test_a_start_without_its_secrets_is_refused_with_a_sentence_for_each(tmp_path):

@@ -3,9 +3,12 @@
 import os
 import re
 import signal
+import socket
+import ssl
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from celery import current_app
@@ -17,6 +20,7 @@ from softphones.demo.place import free_port
 from softphones.demo.processes import Child
 from softphones.models import SyncRun
 from tests import pairs
+from tests.deployment.outside import certificate
 from tests.portal.conftest import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
@@ -26,12 +30,12 @@ class Redis:
     """A Redis server of our own, which can be killed and started again at the same address."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._port = folder, free_port()
-        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self._folder, self.port = folder, free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
         self.start()
 
     def start(self) -> None:
-        self._server = pairs.start_redis(self._folder, self._port)
+        self._server = pairs.start_redis(self._folder, self.port)
 
     def kill(self) -> None:
         os.kill(self._server.pid, signal.SIGKILL)
@@ -109,3 +113,49 @@ def test_a_worker_that_ends_through_an_error_does_not_wait_for_long_work(start_w
     wait_until(lambda: not worker.alive())
     assert worker.stop() == 1
     assert is_looking()
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError), closing(source), closing(target):
+        while data := source.recv(4096):
+            target.sendall(data)
+
+
+@pytest.fixture
+def tls(broker, tmp_path) -> Iterator[tuple[str, Path]]:
+    """The same Redis behind TLS: `rediss://…`, and the certificate that it shows."""
+    own = certificate(tmp_path / "redis.crt", tmp_path / "redis.key")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own, tmp_path / "redis.key")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    visitor, _ = server.accept()
+                except OSError:
+                    return
+                with suppress(OSError):  # one that does not like the certificate
+                    inner = context.wrap_socket(visitor, server_side=True)
+                    redis = socket.create_connection(("127.0.0.1", broker.port))
+                    for pair in ((inner, redis), (redis, inner)):
+                        Thread(target=pump, args=pair, daemon=True).start()
+
+        Thread(target=serve, daemon=True).start()
+        yield f"rediss://localhost:{server.getsockname()[1]}/0", own
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_redis_behind_tls_is_said_to_answer_where_messages_can_be_sent_to_it(settings, tls):
+    url, own = tls
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 1}
+    certified = f"ssl_ca_certs={own}"
+    for query, answers in {
+        "ssl_cert_reqs=CERT_NONE": True,
+        "ssl_cert_reqs=none": True,
+        f"ssl_cert_reqs=CERT_REQUIRED&{certified}": True,
+        f"ssl_cert_reqs=required&{certified}": True,
+        "ssl_cert_reqs=required": False,
+    }.items():
+        settings.REDIS_URL = f"{url}?{query}"
+        assert vitals.broker_answers() is answers, query
