@@ -1,9 +1,9 @@
 """How fast the portal is as it is deployed: `make bench`, or `python -m benchmarks.portal`. Exit code 1 if a limit is missed.
 
 PostgreSQL with its own defaults, two gunicorn workers, 100,000 softphones that the mirror has read from a sandbox. Prints
-the tables of docs/performance.md. One process asks for the pages over connections that are kept alive. The pages take
-turns, so that a busy spell of the machine meets all of them; of each page the quieter half of its rounds counts, and the
-table tells how much of the machine others took even then.
+the tables of docs/performance.md. One process asks for the pages, over a new connection each time. The pages
+take turns, so that a busy spell of the machine meets all of them; of each page the quieter half of its rounds counts, and
+the table tells how much of the machine others took even then.
 """
 
 import argparse

@@ -10,6 +10,7 @@ Small on purpose: it runs every half minute, so it does not start Django.
 import http.client
 import os
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 SECONDS = 4
@@ -17,9 +18,15 @@ SECONDS = 4
 AGE = "SELECT extract(epoch FROM clock_timestamp())::float8 - held_until FROM softphones_lease WHERE name = %s"
 
 
+def given(name: str) -> str:
+    """A variable as portal/environment.py reads it: from the file that NAME_FILE names, unless that is blank; "" for none."""
+    file = os.environ.get(f"{name}_FILE", "").strip()
+    return (file and Path(file).read_text().strip()) or os.environ.get(name, "").strip()
+
+
 def ask(port: str, path: str) -> None:
     # The portal answers to its own name alone.
-    host = urlsplit(os.environ.get("PUBLIC_URL", "")).netloc or "localhost"
+    host = urlsplit(given("PUBLIC_URL")).netloc or "localhost"
     connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=SECONDS)
     try:
         connection.request("GET", path, headers={"Host": host})
@@ -34,16 +41,17 @@ def look_for(sign: str, longest: float, otherwise: str) -> None:
     import psycopg
 
     try:
-        with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=SECONDS) as connection:
+        with psycopg.connect(given("DATABASE_URL"), connect_timeout=SECONDS) as connection:
             row = connection.execute(AGE, [sign]).fetchone()
     except psycopg.Error as error:
         sys.exit(f"The database does not tell: {type(error).__name__}")
-    if row is None or row[0] > longest:
+    # Below zero: the database's clock was set back since.
+    if row is None or not -1 <= row[0] <= longest:
         sys.exit(f"{otherwise} for {longest:.0f} seconds.")
 
 
 if __name__ == "__main__":
-    silent_after = float(os.environ.get("WORKER_SILENT_AFTER") or 180)
+    silent_after = float(given("WORKER_SILENT_AFTER") or 180)
     match sys.argv[1:]:
         case ["http", port, path]:
             ask(port, path)
