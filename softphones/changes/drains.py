@@ -84,7 +84,7 @@ class _Drain:
             return
         finally:
             self.hands.stop()
-        if self.hands.left_behind:
+        if self.hands.left_behind or self.hands.under_way:
             logger.error("A change of %s hangs, so this drain ends and leaves it to the next one.", self.account.slug)
 
     def _turn(self) -> bool:

@@ -42,6 +42,7 @@ class Hands:
 
     def __init__(self, account: Account, lease: Held, step: Step) -> None:
         self._account, self._lease, self._step = account, lease, step
+        # Not SimpleQueue: CPython 3.11's waits for ever where a thread loses its turn until after the timeout.
         self._jobs: queue.Queue[Job | None] = queue.Queue()
         self._results: queue.Queue[Result] = queue.Queue()
         self._threads: list[threading.Thread] = []
@@ -50,6 +51,7 @@ class Hands:
         self.crashed = self.left_behind = False
 
     def give(self, job: Job) -> None:
+        job.came_on = time.monotonic()
         self.under_way.append(job)
         if len(self.under_way) > len(self._threads):
             # In a copy of our context, so that its log lines belong where ours do.
@@ -64,22 +66,23 @@ class Hands:
     def take_result(self, timeout: float) -> Result | None:
         """A job that has come out, waiting `timeout` seconds at most."""
         try:
-            result = self._results.get(timeout=max(timeout, 0.001))
+            result = self._results.get(block=timeout > 0, timeout=timeout)
         except queue.Empty:
             return None
         self.under_way.remove(result.job)
         return result
 
     def are_stuck(self) -> bool:
-        """Whether one of them has not come on for longer than calls can take."""
-        return any(hand.is_stuck() for hand in self._hands)
+        """Whether a job has not come on for longer than calls can take: it hangs, or no thread has it."""
+        return any(_hangs(job.came_on) for job in self.under_way)
 
     def stop(self) -> None:
         """Let the threads finish what they are doing. One that is stuck is left behind: it finds that its lease is lost."""
         for _thread in self._threads:
             self._jobs.put(None)
+        began = time.monotonic()
         for thread, hand in zip(self._threads, self._hands, strict=True):
-            while thread.is_alive() and not hand.is_stuck():
+            while thread.is_alive() and not _hangs(hand.came_on or began):
                 thread.join(0.5)
             self.left_behind = self.left_behind or thread.is_alive()
 
@@ -111,24 +114,23 @@ class _Hand(ExitStack):
         self._account, self._lease, self._step = account, lease, step
         self._clients: dict[Urgency, AudianClient] = {}
         self._job: Job | None = None
-        self._came_on: float | None = None  # while it carries something out
 
-    def is_stuck(self) -> bool:
-        # Between two calls it may wait for its place, or for another process that logs in, and then for an answer.
-        longest = settings.LEASE_SECONDS + 3 * settings.API_DEADLINE
-        came_on = self._came_on
-        return came_on is not None and time.monotonic() - came_on > longest
+    @property
+    def came_on(self) -> float | None:
+        """When what it carries out came on last, by the monotonic clock; None while it carries out nothing."""
+        job = self._job
+        return job.came_on if job else None
 
     def carry_out(self, job: Job) -> Counter:
         """Send one job and record what came of it. Raises LeaseLost, and what the database did if nothing could be written."""
-        self._came_on = time.monotonic()
+        self._job = job
+        job.came_on = time.monotonic()
         try:
             return self._carry_out(job)
         finally:
-            self._came_on = None
+            self._job = None
 
     def _carry_out(self, job: Job) -> Counter:
-        self._job = job
         outcome = self._outcome(job)
         self._step("answered", job.change)
         try:
@@ -163,5 +165,10 @@ class _Hand(ExitStack):
     def _before_call(self) -> None:
         """While a call waits for its place, and just before it is made: is it still ours to make?"""
         began(self._job, self._lease)
-        self._came_on = time.monotonic()
+        self._job.came_on = time.monotonic()
         self._step("calling", self._job.change)
+
+
+def _hangs(came_on: float) -> bool:
+    # Between two calls it may wait for its place, or for another process that logs in, and then for an answer.
+    return time.monotonic() - came_on > settings.LEASE_SECONDS + 3 * settings.API_DEADLINE

@@ -14,7 +14,7 @@ from softphones.changes.sending import Again, Asks, Done, Failed, Job, Kept, Lat
 from softphones.changes.sparing import spares
 from softphones.changes.wishes import DELETED, end, family, is_replaced, unfinished
 from softphones.leases import Held, LeaseLost
-from softphones.models import Change, Softphone
+from softphones.models import Change, Pause, Softphone
 
 Kind, State = Change.Kind, Change.State
 
@@ -120,6 +120,9 @@ def _again(job: Job, outcome: Again, softphone: Softphone) -> Counter:
 
 def _later(job: Job, outcome: Later, softphone: Softphone) -> Counter:
     _requeue(job, doubtful=False, next_attempt_at=outcome.at)
+    if job.probing and not outcome.answered:
+        # A row that probes goes whether it is due or not.
+        Pause.objects.filter(account=softphone.account, until__lt=outcome.at).update(until=outcome.at)
     return Counter()
 
 

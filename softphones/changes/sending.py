@@ -37,6 +37,7 @@ class Job:
     create: Change | None  # what should have made this softphone, if another wish: it has no id yet
     probing: bool = False
     writes: bool = False  # the next call writes
+    came_on: float = 0.0  # by the monotonic clock
 
     @classmethod
     def of(cls, change: Change, *, probing: bool = False) -> "Job":

@@ -1,5 +1,6 @@
 """What hangs: another transaction that keeps a row, a hand that never comes back. Neither keeps an account for ever."""
 
+import queue
 import threading
 import time
 from contextlib import contextmanager
@@ -10,8 +11,11 @@ from django.conf import settings as configured
 from django.core.management import call_command
 from django.db import OperationalError, connection, connections, transaction
 from django.db.models.signals import pre_migrate
+from django.db.utils import ConnectionHandler
 
-from softphones.models import Change, Lease, Softphone
+from softphones import clock
+from softphones.changes.sending import Job
+from softphones.models import Change, Lease, Pause, Softphone
 from tests.changes.conftest import again, writes
 
 State = Change.State
@@ -96,6 +100,56 @@ def test_a_hand_that_hangs_keeps_the_lease_no_longer_than_calls_can_take(sandbox
         hands[0].join(60)
     assert writes(sandbox) == ["POST"]
     assert again(change).state == State.DONE
+
+
+def test_a_change_that_no_hand_has_keeps_the_account_no_longer(sandbox, phone, ask, drain, settings, monkeypatch):
+    settings.API_DEADLINE, settings.LEASE_SECONDS = 0.2, 1
+    put, lost = queue.Queue.put, []
+
+    def lose_one(self, item, *more, **options):
+        if isinstance(item, Job) and not lost:
+            lost.append(item)
+        else:
+            put(self, item, *more, **options)
+
+    monkeypatch.setattr(queue.Queue, "put", lose_one)
+    change = ask.rename(phone, "Lobby")
+    assert (drain().left, len(lost)) == (1, 1)
+    settings.API_DEADLINE, settings.LEASE_SECONDS = 20, 15
+    assert drain().done == 1
+    assert again(change).state == State.DONE
+
+
+def test_a_hand_that_never_closes_its_connections_keeps_a_drain_no_longer(sandbox, phone, ask, drain, settings, monkeypatch):
+    settings.API_DEADLINE, settings.LEASE_SECONDS = 0.2, 1
+    close, over, hands = ConnectionHandler.close_all, threading.Event(), []
+
+    def hang(self, *more, **options):
+        if threading.current_thread().name.startswith("changes-"):
+            hands.append(threading.current_thread())
+            over.wait(60)
+        close(self, *more, **options)
+
+    monkeypatch.setattr(ConnectionHandler, "close_all", hang)
+    change = ask.rename(phone, "Lobby")
+    try:
+        assert drain().done == 1
+        assert [hand.is_alive() for hand in hands] == [True]
+    finally:
+        over.set()
+        hands[0].join(60)
+    assert again(change).state == State.DONE
+
+
+def test_a_person_who_finds_no_room_while_the_account_is_in_trouble_waits(sandbox, phone, ask, drain, settings):
+    change = ask.rename(phone, "Lobby")
+    now = clock.now()
+    Pause.objects.create(account=phone.account, since=now, until=now, probes=1, reason="Down.")
+    settings.API_BUCKET_SIZE, settings.API_TOKENS_PER_SECOND = 1, 0.001
+    tried = []
+    drain(seconds=1, step=lambda step, change: tried.append(step) if step == "claimed" else None)
+    assert again(change).state == State.QUEUED
+    assert len(tried) <= 2
 
 
 def test_nobody_waits_for_ever_for_a_row_or_keeps_one_but_a_migration_may_wait(account):
