@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from softphones import audit, mirror, search, setup_links
 from softphones.changes.drawing import free_username, new_password
+from softphones.changes.sparing import WANTED
 from softphones.changes.wishes import ACTS, DELETED, TRIED_AGAIN, draws_password, end, family, recorded, unfinished
 from softphones.models import Account, Change, Owner, Softphone, User
 from softphones.wake import wake
@@ -178,12 +179,14 @@ def delete(
     """Ask for its end. Revokes all links; what was asked before and is unsent is not sent any more.
 
     A softphone that Audian was never told of is gone at once. `unless_used`: it is looked at once more right before it is
-    sent, and kept if somebody uses it (`kept`), unless somebody else asks for its end without this. Raises NotPossible for
-    one that is gone already.
+    sent, and kept if somebody uses it (`kept`), unless somebody else asks for its end without this; until then its links
+    stay. Raises NotPossible for one that is gone already, and with `unless_used` where something else is on its way.
     """
 
     def write() -> Change:
         locked, waiting = _locked(softphone)
+        if unless_used and any(older.kind != Kind.DELETE for older in waiting):
+            raise NotPossible(_(WANTED))
         wish = _wish(locked, Kind.DELETE, by, urgent, key, reason, now)
         wish.values, wish.batch = {"unless_used": True} if unless_used else {}, batch
         ending = next((older for older in waiting if older.kind == Kind.DELETE and not older.folded_into_id), None)
@@ -191,7 +194,8 @@ def delete(
         never_made = any(older.kind == Kind.CREATE for older in unsent) or _was_refused(locked)
         _put(wish, ending, locked, waiting)
         end(family(*unsent).order_by("pk"), State.REPLACED, now, password=None, error=DELETED)
-        setup_links.revoke(softphone=locked, now=now)
+        if not unless_used:
+            setup_links.revoke(softphone=locked, now=now)
         _noted(wish, by, ip, now)
         if never_made:
             mirror.forget(locked, now)

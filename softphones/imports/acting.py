@@ -40,7 +40,7 @@ def undo(*, batch: Import, by: User | None, now: datetime) -> Import:
     """
     settle(now=now, account=batch.account)
     phones = _seen(batch.account, _made(batch), now)
-    judge, kept = _Judge(batch.account, Kind.DELETE, phones), changes.kept(phones, now=now)
+    judge, kept = _Judge(batch.account, Kind.DELETE, phones, spares=True), changes.kept(phones, now=now)
 
     def judged(row: ImportRow) -> None:
         judge(row)
@@ -92,8 +92,11 @@ def _of_account(account: Account, ids: list[int]) -> list[Softphone]:
 class _Judge:
     """Writes the verdict into a row of one of these softphones; what it has to know of them is read before."""
 
-    def __init__(self, account: Account, kind: Kind, phones: list[Softphone]) -> None:
+    def __init__(self, account: Account, kind: Kind, phones: list[Softphone], *, spares: bool = False) -> None:
         deletions = Change.objects.filter(account=account, kind=Change.Kind.DELETE, state__in=Change.UNFINISHED)
+        if kind == Kind.DELETE and not spares:
+            # What an undo waits to delete, it keeps if somebody uses it.
+            deletions = deletions.exclude(values__has_key="unless_used")
         self._kind, self._ending = kind, set(deletions.values_list("softphone", flat=True))
         self._addresses = mail.addresses_of(phones) if kind == Kind.SEND_LINKS else {}
 
