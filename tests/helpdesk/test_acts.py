@@ -187,6 +187,43 @@ class TestResetting:
         at_once(*[partial(press, phone) for phone in phones])
         assert Change.objects.count() == 1
 
+    def test_nor_does_trying_again_in_many_tabs(self, helpdesk, account, settings):
+        settings.HELPDESK_RESETS = 1
+        asked = {"by": None, "now": timezone.now() - timedelta(hours=2)}
+        failed = [changes.reset_password(softphone=make_softphone(account), **asked) for _number in range(8)]
+        Change.objects.update(state="failed")
+        together = Barrier(8)
+
+        def press(change):
+            connection.ensure_connection()
+            together.wait(30)
+            with suppress(room.Refused):
+                room.try_again(change=change, by=helpdesk.user, ip=None, now=timezone.now())
+
+        at_once(*[partial(press, change) for change in failed])
+        assert Change.objects.filter(state="queued").count() == 1
+
+    def test_what_a_colleague_tries_again_counts_for_them_alone(self, helpdesk, account, settings):
+        settings.HELPDESK_RESETS = 1
+        failed = changes.reset_password(softphone=make_softphone(account), by=None, now=timezone.now() - timedelta(hours=2))
+        Change.objects.update(state="failed")
+        carl = staff_browser(account, "helpdesk", "carl@acme.example", name="Carl")
+        carl.post(f"/acme/changes/{failed.pk}/again/")
+        assert again(failed).state == "queued"
+        phone = make_softphone(account)
+        pressed(helpdesk, phone)
+        assert phone.changes.exists()
+        assert "ask a colleague" in pressed(carl, make_softphone(account))
+
+    def test_how_long_to_wait_is_until_the_first_of_an_hour_counts_no_more(self, helpdesk, account, settings, time_machine_at):
+        settings.HELPDESK_RESETS = 2
+        began = timezone.now()
+        for minutes, phone in ((0, make_softphone(account)), (30, make_softphone(account))):
+            with time_machine_at(began + timedelta(minutes=minutes)):
+                pressed(helpdesk, phone)
+        with time_machine_at(began + timedelta(minutes=40)):
+            assert re.search(r"ask a colleague or wait (19|20|21) minutes\.", pressed(helpdesk, make_softphone(account)))
+
     def test_what_else_draws_passwords_does_not_count(self, helpdesk, account, plant, settings):
         settings.HELPDESK_RESETS = 1
         left = plant(make_owner(account, enabled=False))
@@ -211,6 +248,8 @@ class TestResetting:
         press = partial(helpdesk.post, f"/acme/changes/{failed.pk}/again/")
         assert "Carl has just reset this password." in words(press(follow=True))
         assert press(headers=HTMX)["HX-Refresh"] == "true"
+        refused = AuditEvent.objects.filter(act="password:reset", outcome="refused", actor=helpdesk.user)
+        assert {each.softphone for each in refused} == {alices_phone}
         assert not audian_is_told().done
         carls_at = Change.objects.latest("pk").created_at
         with time_machine_at(carls_at + timedelta(seconds=119)):

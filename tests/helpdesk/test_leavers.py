@@ -8,8 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from softphones import changes, setup_links
 from softphones import helpdesk as room
-from softphones import setup_links
 from softphones.models import AuditEvent, Change, Membership, Owner, Softphone
 from softphones.people import check_links
 from tests.factories import make_account, make_owner, make_softphone
@@ -203,6 +203,33 @@ def test_closing_ends_phones_passwords_links_and_sessions(
     assert (event.actor, event.reason, event.data["count"]) == (helpdesk.user, "Left", 1)
 
 
+@pytest.fixture
+def second(plant, alices_owner, alices_phone):
+    """Alice's second phone, before she leaves."""
+    return plant(alices_owner, "Alice's mobile", "user_alice_2")
+
+
+def test_all_their_phones_are_closed(helpdesk, second, alice_has_left, alices_phone, audian_is_told, sandbox):
+    done = helpdesk.post(f"/acme/people/{alice_has_left.pk}/close/", {"key": "one"}, follow=True)
+    assert "2 phones are being closed." in words(done)
+    audian_is_told()
+    for phone in (alices_phone, second):
+        device = sandbox.device(phone.audian_id)
+        assert device["enabled"] is False
+        assert device["sip"]["password"] != PASSWORD
+
+
+def test_one_that_is_being_deleted_does_not_keep_the_others_open(
+    helpdesk, second, alice_has_left, alices_phone, audian_is_told, sandbox
+):
+    changes.delete(softphone=alices_phone, by=helpdesk.user, now=timezone.now())
+    done = helpdesk.post(f"/acme/people/{alice_has_left.pk}/close/", {"key": "one"}, follow=True)
+    assert "1 phone is being closed." in words(done)
+    audian_is_told()
+    assert sandbox.device(alices_phone.audian_id) is None
+    assert sandbox.device(second.audian_id)["enabled"] is False
+
+
 def test_closing_twice_by_accident_happens_once(helpdesk, alice_has_left, alices_phone, audian_is_told):
     for _press in range(2):
         helpdesk.post(f"/acme/people/{alice_has_left.pk}/close/", {"key": "one"})
@@ -355,6 +382,39 @@ class TestStaffWhoLeft:
         assert hugo.get("/").status_code == 302
         event = AuditEvent.objects.get(act="role:revoked")
         assert (event.actor, event.data["user"], event.data["role"]) == (admin.user, hugo.user.pk, "helpdesk")
+
+    def test_closing_them_ends_nothing_in_another_company(self, admin, hugo):
+        other = make_account(slug="other")
+        Membership.objects.create(user=admin.user, account=other, role="admin")
+        Membership.objects.create(user=hugo.user, account=other, role="helpdesk")
+        make_owner(other, "hugo@acme.example", user=hugo.user)  # nor does an entry there keep them here
+        leaves(hugo.owner, "off")
+        closed = words(admin.post(f"/acme/people/{hugo.owner.pk}/close/", {"key": "one"}, follow=True))
+        assert "Their staff role was ended." in closed
+        assert {each.account.slug: each.role for each in hugo.user.memberships.all()} == {"acme": "user", "other": "helpdesk"}
+
+    def test_one_who_is_on_under_another_entry_keeps_role_and_session(self, admin, hugo, account):
+        leaves(hugo.owner, "gone")
+        make_owner(account, "hugo@acme.example", name="Hugo Desk")
+        closed = words(admin.post(f"/acme/people/{hugo.owner.pk}/close/", {"key": "one"}, follow=True))
+        assert "1 phone is being closed." in closed
+        assert "session was ended" not in closed
+        assert "role was ended" not in closed
+        assert hugo.get("/acme/").status_code == 200
+
+    def test_a_role_that_whoever_closes_may_not_end_stays_and_the_page_says_so(self, admin, hugo):
+        leaves(hugo.owner, "off")
+
+        def meanwhile(execute, sql, *args):
+            if sql.startswith("INSERT") and "softphones_change" in sql:  # another admin ends the role of this one
+                admin.user.memberships.update(role="helpdesk")
+            return execute(sql, *args)
+
+        with connection.execute_wrapper(meanwhile):
+            page = admin.post(f"/acme/people/{hugo.owner.pk}/close/", {"key": "one"}, follow=True)
+        assert "Their role did not end: You are no longer an admin." in words(page)
+        assert hugo.user.memberships.get().role == "helpdesk"
+        assert Change.objects.exists()
 
     def test_nor_does_a_recycled_address_keep_them_from_being_closed(self, admin, hugo, account):
         leaves(hugo.owner, "gone")
