@@ -47,6 +47,24 @@ def test_a_service_has_no_more_rights_than_it_needs(name):
     assert bool(service.get("ports")) == (name == "proxy")
 
 
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"keys"}))
+def test_what_a_service_writes_for_itself_is_not_in_its_image(name):
+    """It is read-only; each takes /tmp for granted, and the official images their own places."""
+    own = {"database": {"/var/run/postgresql"}, "broker": {"/data"}}.get(name, set())
+    assert set(SERVICES[name]["tmpfs"]) == {"/tmp"} | own
+
+
+def test_each_service_has_a_first_process_that_ends_what_others_left():
+    assert all(service["init"] is True for service in SERVICES.values())
+
+
+def test_the_database_has_the_shared_memory_that_it_works_with_and_the_broker_less_than_it_may_take():
+    assert SERVICES["database"]["shm_size"] == "256m"
+    broker = SERVICES["broker"]
+    most = broker["command"][broker["command"].index("--maxmemory") + 1]
+    assert int(most.removesuffix("mb")) < int(broker["mem_limit"].removesuffix("m"))
+
+
 @pytest.mark.parametrize("name", sorted(LONG_RUNNING))
 def test_a_service_that_stays_is_probed_restarted_and_given_time_to_end(name):
     service = SERVICES[name]
@@ -79,6 +97,24 @@ def test_a_web_process_serves_others_while_one_visitor_is_slow():
     assert gunicorn.worker_class == "gthread"
     assert gunicorn.threads == 8, "the pages for operators name the number"
     assert all("8 threads each" in page or "8 in each" in page for page in (DOCS.read_text(), WATCHING.read_text()))
+
+
+def test_each_request_goes_to_a_process_that_is_free_and_no_process_is_told_anything_by_a_file():
+    from portal import gunicorn
+
+    assert gunicorn.keepalive == 0
+    assert gunicorn.control_socket_disable is True
+    assert gunicorn.timeout >= 30, "a hung process is ended, a slow page is not"
+
+
+def test_a_web_process_does_not_search_what_it_imported_for_garbage():
+    show = "import gc; from portal import gunicorn; gunicorn.post_worker_init(None)"
+    show += "; print(gc.get_freeze_count(), *gc.get_threshold())"
+    env = {"PATH": image.path()}
+    done = subprocess.run([sys.executable, "-c", show], cwd=compose.ROOT, env=env, capture_output=True, text=True, timeout=60)
+    frozen, *thresholds = map(int, done.stdout.split())
+    assert frozen > 10_000
+    assert thresholds == [50_000, 20, 20]
 
 
 def test_no_request_is_cut_off_by_the_end_of_a_web_server():

@@ -1,5 +1,6 @@
 """The portal as an operator configures it: Django's deploy check has nothing to say, and the tables match the models."""
 
+import json
 import os
 import subprocess
 import sys
@@ -72,6 +73,28 @@ def test_a_plain_public_address_on_the_network_is_refused(tmp_path):
     answer = manage("check", env=production(tmp_path, PUBLIC_URL="http://phones.acme.example"))
     assert answer.returncode == 1
     assert "- PUBLIC_URL must start with https:// (plain http is for this machine only)." in answer.stderr
+
+
+def test_what_the_databases_address_says_wins_over_what_the_portal_asks_for(tmp_path):
+    """PostgreSQL takes the last of two `-c` for the same setting; libpq's own stand beside it."""
+    address = "postgres://portal@database.acme.example/portal?connect_timeout=9&options=-c%20lock_timeout%3D30s"
+    show = "import json; from django.conf import settings; print(json.dumps(settings.DATABASES['default'], default=str))"
+    answer = manage("shell", "--no-imports", "-c", show, env=production(tmp_path, DATABASE_URL=address))
+    found = json.loads(answer.stdout)
+    options = found["OPTIONS"]
+    words = options.pop("options")
+    assert words.index("lock_timeout=10s") < words.index("lock_timeout=30s")
+    assert {"max_parallel_workers_per_gather=0", "jit=off"} <= set(words.split())
+    assert int(options.pop("connect_timeout")) == 9
+    # A server that is gone without a word is noticed within half a minute.
+    assert options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] <= 30
+    assert options["tcp_user_timeout"] <= 30_000
+    assert (found["CONN_MAX_AGE"], found["CONN_HEALTH_CHECKS"]) == (60, True)
+
+
+def test_a_worker_takes_no_more_messages_than_it_works_on(tmp_path):
+    show = "from portal.celery import app; print(app.conf.worker_prefetch_multiplier)"
+    assert manage("shell", "--no-imports", "-c", show, env=production(tmp_path)).stdout.split() == ["1"]
 
 
 def test_a_secret_may_come_from_a_file(tmp_path):

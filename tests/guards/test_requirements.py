@@ -21,6 +21,9 @@ django.setup()
 import importlib
 for name in {modules!r}:
     importlib.import_module(name)
+# What is only looked for when it is needed.
+for name in ("psycopg", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "argon2", "tzdata"):
+    importlib.import_module(name)
 from celery import current_app
 from kombu.transport import get_transport_cls
 for broker in ("redis", "filesystem"):
@@ -48,11 +51,12 @@ def of_the_portal() -> list[str]:
     return packages + [each.name for one in inner for each in one if not each.name.endswith("__main__")]
 
 
-def test_the_portal_starts_with_what_it_is_installed_with():
+def test_the_portal_starts_with_what_it_is_installed_with(tmp_path):
     hidden, modules = only_for_tests(), of_the_portal()
     assert "playwright" in hidden
     assert "softphones.changes.drains" in modules
-    environment = {"DJANGO_SETTINGS_MODULE": "portal.settings", "DEBUG": "true", "PATH": ""}
+    environment = {"DJANGO_SETTINGS_MODULE": "portal.settings", "DEBUG": "true", "PATH": "", "VAR_DIR": str(tmp_path)}
+    environment |= {"DATABASE_URL": "postgres://portal@127.0.0.1:9/portal"}
     command = [sys.executable, "-c", IMPORT_ALL.format(hidden=hidden, modules=modules)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
