@@ -3,13 +3,13 @@
 from django.db.models import Count, Q
 
 from softphones import paging
-from softphones.imports.statuses import KEPT, REFUSED
+from softphones.imports.statuses import ELSEWHERE, KEPT, REFUSED
 from softphones.models import Account, Change, Import, ImportRow, Message
 
 State = Import.State
 
-_MADE = Q(change__state=Change.State.DONE) | Q(message__state=Message.State.SENT)
-_FAILED = Q(change__state=Change.State.FAILED) | Q(message__state=Message.State.FAILED) | REFUSED
+_MADE = Q(change__state=Change.State.DONE) & ~ELSEWHERE | Q(message__state=Message.State.SENT)
+_FAILED = Q(change__state=Change.State.FAILED) | ELSEWHERE | Q(message__state=Message.State.FAILED) | REFUSED
 
 
 def newest(account: Account, *, after: str = "", before: str = "", size: int = 20) -> paging.Page:

@@ -71,11 +71,13 @@ class _Line:
     is_padded: bool = False  # empty cells at its end were never written
 
 
-def read(file: bytes) -> Table:
+def read(file: bytes, *, most_bytes: int | None = MOST_BYTES) -> Table:
     """The rows of a CSV file or an Excel workbook. Never raises for what is wrong with the file."""
     table = Table()
     lines: list[_Line] = []
     try:
+        if most_bytes is not None and len(file) > most_bytes:
+            raise Unreadable(too_large(len(file)))
         for line in _lines(file, table):
             lines.append(line)
             if len(lines) > MOST_ROWS + 1:
@@ -168,8 +170,6 @@ def _surplus(cells: list[str], *, hides: bool) -> str:
 
 def _lines(file: bytes, table: Table) -> Iterator[_Line]:
     """The lines that hold something."""
-    if len(file) > MOST_BYTES:
-        raise Unreadable(too_large(len(file)))
     if not file.strip():
         return
     if file.startswith((b"PK\x03\x04", b"PK\x05\x06")):

@@ -13,7 +13,7 @@ from softphones import changes, charges, paging, spreadsheets
 from softphones.imports.checking import Checked
 from softphones.imports.columns import NAMES, NO_VALUE, PASSWORD, RESULT, SURPLUS
 from softphones.imports.estimate import calls_for, seconds_for, seconds_sustained, seconds_to_mail
-from softphones.imports.statuses import counts, sentence, with_status
+from softphones.imports.statuses import counts, rest, sentence, with_status
 from softphones.imports.storing import Examined
 from softphones.models import Import, ImportRow, Softphone
 
@@ -31,7 +31,8 @@ _FETCH = ("change", "message", "softphone", "owner")
 class Progress:
     """`state`: checked, running, paused, held (somebody has to decide about charges: `offer`), stopped (the account is in
     trouble: `paused_because`), cancelled or finished. `total` are the rows that were started, `ended` those that were
-    cancelled or overtaken; the others are skipped, and counted beside. `seconds_left` is None while nothing goes."""
+    cancelled or overtaken; the others are skipped, and counted beside. `rest` are those that can be checked again.
+    `seconds_left` is None while nothing goes."""
 
     state: str
     sentence: str
@@ -47,6 +48,7 @@ class Progress:
     seconds_left: int | None
     paused_because: str = ""
     offer: charges.Offer | None = None
+    rest: int = 0
     failures: list[ImportRow] = field(default_factory=list)
 
     @property
@@ -84,6 +86,7 @@ def progress(*, batch: Import, now: datetime) -> Progress:
         seconds_left=_seconds_left(batch, waiting, rate, over) if state == "running" else None,
         paused_because=trouble.reason if trouble else "",
         offer=offer,
+        rest=rest(batch).count() if counted["failed"] or counted["cancelled"] else 0,
         failures=_failures(batch) if counted["failed"] else [],
     )
 

@@ -1,11 +1,13 @@
 """What has become of each row: never stored, always what its change or mail came to."""
 
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
+from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from softphones.changes import WHY_KEPT
 from softphones.models import Change, Import, ImportRow, Message, Softphone
+from softphones.models.imports import batch_of
 
 Verdict, State = ImportRow.Verdict, Change.State
 
@@ -13,6 +15,8 @@ Verdict, State = ImportRow.Verdict, Change.State
 REFUSED = Q(verdict__in=ImportRow.WILL, change=None, message=None) & ~Q(problems=[])
 #: What an undo found in use when it was to be deleted.
 KEPT = Q(change__state=State.REPLACED, change__error__in=WHY_KEPT)
+#: What failed here, and is, or was, tried once more by a later import of the same row: the change is of that one now.
+ELSEWHERE = Q(change__isnull=False) & ~Q(change__batch=Concat(Value(batch_of("")), Cast("batch_id", CharField())))
 #: Each with what people call it.
 STATUSES = {
     "error": lazy("Error"),
@@ -34,6 +38,7 @@ def with_status(batch: Import, rows: QuerySet[ImportRow] | None = None) -> Query
     ends = batch.state == Import.State.CANCELLING
     unsent = Q(change__state__in=(State.QUEUED, State.HELD), change__tried_at=None, change__folded_into=None)
     whens = [
+        When(ELSEWHERE, then=Value("failed")),
         *([When(unsent, then=Value("cancelled"))] if ends else []),
         When(change__state=State.DONE, then=Value("made")),
         When(change__state=State.FAILED, then=Value("failed")),
@@ -58,6 +63,11 @@ def counts(batch: Import) -> dict[str, int]:
     """How many rows have which status; all statuses are there."""
     found = dict(with_status(batch).order_by().values_list("status").annotate(Count("pk")))
     return {status: found.get(status, 0) for status in STATUSES}
+
+
+def rest(batch: Import) -> QuerySet[ImportRow]:
+    """The rows that failed or were not done, each with its `status`, unless a later import has taken them over."""
+    return with_status(batch).filter(status__in=("failed", "cancelled")).exclude(ELSEWHERE)
 
 
 def still_there(batch: Import) -> QuerySet[Softphone]:
@@ -97,6 +107,8 @@ def _notices(row: ImportRow) -> list[str]:
 def _why_not(row: ImportRow) -> str:
     if row.status == "failed" and row.problems:
         return _problems(row)
+    if row.change and row.change.batch != batch_of(row.batch_id):
+        return _("It failed here. A later import has taken it over.")
     if row.change and row.change.finished_at:
         return _(row.change.error) if row.change.error else _("A newer wish took its place before it was sent.")
     if row.message:

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from softphones.imports.checking import LONGEST_CALLER_ID, Checked, check_rows
 from softphones.imports.columns import PASSWORD, Problem, shortened
-from softphones.imports.reading import Row, Table, read
+from softphones.imports.reading import MOST_BYTES, Row, Table, read
 from softphones.imports.settling import settle
 from softphones.models import Account, Import, ImportRow, Owner, Softphone, User
 from softphones.self_service import default_name
@@ -46,16 +46,17 @@ class Examined:
         return sum(row.verdict == verdict for row in self.rows)
 
 
-def examine(*, file: bytes, account: Account, by: User | None) -> Examined:
-    """Check a file and write nothing. Never raises for what is wrong with it."""
-    return _examined(read(file), account, by)
+def examine(*, file: bytes, account: Account, by: User | None, is_ours: bool = False) -> Examined:
+    """Check a file and write nothing. Never raises for what is wrong with it. One that `is_ours` may be of any size."""
+    return _examined(read(file, most_bytes=None if is_ours else MOST_BYTES), account, by)
 
 
-def check(*, file: bytes, name: str, account: Account, by: User | None, now: datetime) -> Import:
+def check(*, file: bytes, name: str, account: Account, by: User | None, now: datetime, is_ours: bool = False) -> Import:
     """The import of this file, checked: the one that is unfinished, if there is one, else a new one. See softphones.imports."""
     settle(now=now, account=account)
     digest = sha256(file).hexdigest()
-    return _checked(account, Kind.CREATE, digest, name, by, now, lambda: examine(file=file, account=account, by=by))
+    asked = {"file": file, "account": account, "by": by, "is_ours": is_ours}
+    return _checked(account, Kind.CREATE, digest, name, by, now, lambda: examine(**asked))
 
 
 def unfinished(*, file: bytes, account: Account) -> Import | None:

@@ -132,5 +132,5 @@ class ImportRow(models.Model):
         return (self.softphone.audian_id or "") if self.softphone else ""
 
 
-def batch_of(pk: int) -> str:
+def batch_of(pk: int | str) -> str:
     return f"import:{pk}"

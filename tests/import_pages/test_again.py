@@ -8,7 +8,7 @@ from softphones import imports, mail
 from softphones.models import Change, Import, Message, Softphone
 from tests.factories import make_owner
 from tests.import_pages.conftest import page_of, press
-from tests.imports.conftest import account, plant, sandbox, send, short_limits, softphones_of  # noqa: F401
+from tests.imports.conftest import account, plant, sandbox, send, short_limits, softphones_of, table  # noqa: F401
 from tests.pages.conftest import soup, words
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -135,6 +135,55 @@ def test_mails_go_to_those_who_got_none(admin, upload, owner, sandbox, send):  #
     start(admin, rest, send, skip_errors="on")
     mail.send_due(timezone.now())
     assert [each.to for each in outbox.outbox if "ready" in each.subject] == [["alice@acme.example"]]
+
+
+@pytest.fixture
+def taken_over(admin, upload, sandbox, settings, send):  # noqa: F811
+    """An import of A and B of which one failed, and the one that makes it after all, started."""
+    settings.CHANGE_ATTEMPTS = 1
+    settings.LIGHT_LIST_EVERY = settings.LIGHT_ONE_EVERY = 0
+    sandbox.faults.add("500", method="PUT", path="/devices")
+    first = start(admin, upload("name\nA\nB\n"), send)
+    assert (imports.counts(first)["made"], imports.counts(first)["failed"]) == (1, 1)
+    rest = rest_of(admin, first)
+    admin.post(f"{page_of(rest)}start/")
+    return first, rest
+
+
+def test_what_a_later_import_makes_is_of_that_one(admin, account, taken_over, send):  # noqa: F811
+    first, rest = taken_over
+    said = imports.progress(batch=first, now=timezone.now())
+    assert (said.sentence, said.moves) == ("Finished: 1 done, 1 failed.", False), "although the other one goes"
+    assert AGAIN not in words(admin.get(page_of(first))), "it goes already"
+    send()
+    assert [(each.pk, each.made, each.failed, each.total) for each in imports.newest(account).rows] == [
+        (rest.pk, 1, 0, 1),
+        (first.pk, 1, 1, 2),
+    ]
+    [row] = imports.rows(first, show="failed").rows
+    assert row.sentence == "It failed here. A later import has taken it over."
+    [line] = [line for line in table(imports.result_csv(first)) if line["status"] == "failed"]
+    assert "later import" in line["message"]
+    [made] = imports.still_there(rest)
+    assert made == row.softphone
+
+
+def test_undoing_the_first_leaves_alone_what_a_later_import_made(admin, taken_over, send, sandbox):  # noqa: F811
+    first, rest = taken_over
+    send()
+    undone = imports.undo(batch=first, by=admin.user, now=timezone.now())
+    assert undone.will == 1
+    start(admin, undone, send)
+    assert [each["id"] for each in softphones_of(sandbox)] == [softphone.audian_id for softphone in imports.still_there(rest)]
+
+
+def test_a_result_that_is_larger_than_a_file_may_be_is_checked_again(admin, upload, owner, monkeypatch):
+    monkeypatch.setattr("softphones.imports.storing.MOST_BYTES", len(FILE))
+    batch = upload(FILE)
+    admin.post(f"{page_of(batch)}start/")
+    press(admin, admin.get(page_of(batch)), "Cancel the rest")
+    rest = rest_of(admin, batch)
+    assert (rest.problems, rest.will) == ([], 3)
 
 
 def test_where_nothing_is_left_there_is_no_button_and_a_press_says_so(admin, upload, owner, sandbox, send):  # noqa: F811

@@ -188,7 +188,7 @@ class TestTheCheck:
         elsewhere = staff_browser(mallory.memberships.get().account, "admin", "eve@evil.example")
         evil = page_of(batch).replace("acme", "evil")
         assert elsewhere.get(evil).status_code == 404
-        for verb in ("start", "pause", "resume", "cancel", "undo", "mails"):
+        for verb in ("start", "pause", "resume", "cancel", "again", "undo", "mails"):
             assert elsewhere.post(f"{evil}{verb}/").status_code == 404
         assert Import.objects.get().state == "checked"
 
