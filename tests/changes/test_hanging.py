@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from django.apps import apps
@@ -91,6 +92,7 @@ def test_a_hand_that_hangs_keeps_the_lease_no_longer_than_calls_can_take(sandbox
     change = ask.rename(phone, "Lobby")
     try:
         assert drain(step=hang).left == 1
+        assert Lease.objects.get(name__startswith="changes:").held_until > 0, "it is not given back under a hand at work"
         settings.API_DEADLINE, settings.LEASE_SECONDS = 20, 15
         while (drained := drain()).busy:
             time.sleep(0.1)  # until the lease has lapsed
@@ -98,6 +100,24 @@ def test_a_hand_that_hangs_keeps_the_lease_no_longer_than_calls_can_take(sandbox
     finally:
         over.set()
         hands[0].join(60)
+    assert writes(sandbox) == ["POST"]
+    assert again(change).state == State.DONE
+
+
+def test_a_hand_that_comes_on_slowly_is_not_left_behind(sandbox, phone, ask, drain, settings, monkeypatch):
+    """Each of its calls waits for its place longer than a call may take, and all of them together longer than one may."""
+    settings.API_DEADLINE, settings.LEASE_SECONDS = 20, 15
+    waited = []
+    monkeypatch.setattr("softphones.changes.hands.time", SimpleNamespace(monotonic=lambda: time.monotonic() + 60 * len(waited)))
+
+    def wait(step, change):
+        if step == "calling":
+            waited.append(step)
+            time.sleep(0.5)  # so that the drain looks
+
+    change = ask.rename(phone, "Lobby")
+    assert drain(step=wait).done == 1
+    assert len(waited) >= 2
     assert writes(sandbox) == ["POST"]
     assert again(change).state == State.DONE
 
