@@ -209,6 +209,9 @@ def test_a_beat_that_is_gone_is_told_by_its_own_probe_and_by_readyz_while_the_wo
     assert running.wait(lambda: beat.probe(**soon).returncode == 0 and ready(running)["beat"] == "ok")
     with running.without("beat"):
         running.wait(lambda: beat.probe(**soon).returncode == 1)
+        (running.folder / "silent_after").write_text("10\n")
+        in_a_file = {"WORKER_SILENT_AFTER": " ", "WORKER_SILENT_AFTER_FILE": str(running.folder / "silent_after")}
+        assert beat.probe(**in_a_file).stderr == "Beat has sent nothing for 5 seconds.\n"
         assert beat.probe(**soon).stderr == "Beat has sent nothing for 5 seconds.\n"
         assert worker.probe().returncode == 0
     running.wait(lambda: beat.probe(**soon).returncode == 0)
@@ -246,6 +249,7 @@ def test_the_proxys_log_names_no_one_time_address_and_no_query(running):
         "/%53/t0ken-e",
         "/s;/t0ken-f",
         "/s%5ct0ken-g",
+        "/zoiper;id=t0ken-j",
     ]
     for address in [*asked, "/sign-in/?next=/s/t0ken-h"]:
         # As it stands: some libraries tidy an address up before they ask for it.
@@ -255,7 +259,21 @@ def test_the_proxys_log_names_no_one_time_address_and_no_query(running):
     told = running.wait(lambda: "/sign-in/?…" in running.logs("proxy") and running.logs("proxy"))
     assert "t0ken" not in told
     addresses = [json.loads(line)["request"]["uri"] for line in told.splitlines() if '"status":' in line]
-    assert addresses[-8:] == ["/s/…", "/zoiper?…", "/S/…", "/s%2F…", "/%53/…", "/s;…", "/s%5c…", "/sign-in/?…"]
+    assert addresses[-9:] == ["/s/…", "/zoiper?…", "/S/…", "/s%2F…", "/%53/…", "/s;…", "/s%5c…", "/zoiper;…", "/sign-in/?…"]
+
+
+@pytest.mark.parametrize("field", ["data", "files"])
+def test_who_sends_far_too_much_reads_so(running, field):
+    with requests.Session() as browser:
+        browser.trust_env = False
+        page = browser.get(f"{running.url}/sign-in/", timeout=20)
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)[1]
+        for _ in range(3):
+            sent = {"data": {"csrfmiddlewaretoken": token}}
+            sent.setdefault(field, {})["much"] = b"x" * 40_000_000
+            answer = browser.post(page.url, **sent, timeout=30)
+            assert answer.status_code == 413
+            assert "Go back, split it, and try again." in answer.text
 
 
 def test_another_name_is_told_where_the_portal_is(running):
