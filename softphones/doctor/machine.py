@@ -54,6 +54,7 @@ def _database() -> Finding:
         with connection.cursor() as cursor:
             cursor.execute("SELECT sqlite_version()" if connection.vendor == "sqlite" else "SHOW server_version")
             version = cursor.fetchone()[0]
+            waits_for_ever = connection.vendor == "postgresql" and _shown(cursor, "lock_timeout") == "0"
         missing = _unapplied()
     except _GONE as error:
         said = f"The database can't be used ({type(error).__name__})."
@@ -62,7 +63,16 @@ def _database() -> Finding:
     if missing:
         said = f"{named} lacks {missing} of the migrations."
         return Finding("database", State.FAILURE, said, "Run manage.py migrate.")
+    if waits_for_ever:
+        said = f"{named} lets a page wait for ever for what another one has locked: what the portal asks for was dropped."
+        do = "PgBouncer drops it: ALTER ROLE … SET lock_timeout = '10s', as docs/settings.md says of DATABASE_URL."
+        return Finding("database", State.WARNING, said, do)
     return Finding("database", State.OK, f"{named}, with every migration.")
+
+
+def _shown(cursor, name: str) -> str:
+    cursor.execute(f"SHOW {name}")
+    return cursor.fetchone()[0]
 
 
 def _unapplied() -> int:

@@ -317,6 +317,18 @@ def test_a_migration_that_is_missing_is_a_failure(account):
         recorder.record_applied("softphones", last)
 
 
+def test_a_database_that_was_not_told_how_long_to_wait_is_a_warning(account):
+    if connection.vendor != "postgresql":
+        assert found("database")[0] == "ok"
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = 0")
+    state, said = found("database")
+    assert (state, said.rpartition(": ALTER ROLE")[1]) == ("warning", ": ALTER ROLE")
+    connection.close()
+    assert found("database")[0] == "ok"
+
+
 def test_a_database_that_is_away_is_a_sentence_too(account):
     def refuse(*_):
         raise OperationalError("password=pa55word is wrong")
