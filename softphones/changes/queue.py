@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 
 from softphones import clock, mirror
 from softphones.changes.wishes import family
@@ -68,8 +68,9 @@ def _blocked(account: Account) -> list[str]:
 
 def wanted_by_others() -> Q:
     """The deletions of a batch that somebody outside of it asks for too: they go, and end, whatever becomes of the batch."""
-    others = Change.objects.filter(folded_into=OuterRef("pk")).exclude(batch=OuterRef("batch"))
-    return Q(Exists(others), kind=Kind.DELETE)
+    folded = Change.objects.filter(kind=Kind.DELETE, state__in=Change.UNFINISHED, folded_into__isnull=False)
+    others = folded.exclude(batch=F("folded_into__batch"))
+    return Q(kind=Kind.DELETE, pk__in=others.values("folded_into"))
 
 
 def waits_for_charges(change: Change) -> bool:
@@ -101,12 +102,14 @@ def _asking(account: Account) -> list[str]:
 
 
 def _behind_held(account: Account) -> Q:
-    """An open question about charges stops what builds upon its answer, and neither a new password nor the end, nor what
-    people ask for while it is about bulk work."""
+    """An open question about charges stops what builds upon its answer, and neither a new password nor the end.
+
+    One about bulk work stops that batch, and otherwise only what its softphone has to be made for.
+    """
     held = Change.objects.filter(account=account, state=State.HELD, folded_into=None)
     older = held.filter(softphone=OuterRef("softphone"), pk__lt=OuterRef("pk"))
     of_create = Q(Exists(older.filter(kind=Kind.CREATE)), kind__in=(Kind.UPDATE, Kind.RESET_PASSWORD))
-    return of_create | Q(Exists(older.filter(batch=OuterRef("batch"))), kind=Kind.UPDATE)
+    return of_create | Q(Exists(older.filter(batch="")), kind=Kind.UPDATE)
 
 
 def due(account: Account, now: datetime) -> QuerySet[Change]:

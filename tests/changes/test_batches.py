@@ -121,12 +121,13 @@ class TestWhatPeopleAskForMeanwhile:
         """Resumed while a newer wish is being sent, the older one waits for its answer."""
         ask.update(phone, {"enabled": False}, **bulk)
         ask.rename(phone, "Lobby")
+        sandbox.latency = 0.2
         under_way = []
 
         def step(name, change):
             if name == "claimed":
                 Import.objects.filter(pk=work.pk).update(state="started")
-            if name == "calling":
+            if name in ("calling", "answered"):
                 under_way.append(Change.objects.filter(state=State.SENDING).count())
 
         changes.drain(account=account, seconds=10, step=step)
