@@ -13,6 +13,7 @@ from softphones import names
 from softphones.imports.columns import (
     ENABLED,
     EXPLAINED,
+    LONGEST_CALLER_ID,
     NAMES,
     NO_VALUE,
     PASSWORD,
@@ -28,7 +29,7 @@ from softphones.models import Account, ImportRow, Owner, User
 
 Verdict = ImportRow.Verdict
 
-LONGEST_NAME, LONGEST_CALLER_ID = 128, 35  # characters (audian-api.md section 3)
+LONGEST_NAME = 128  # characters (audian-api.md section 3)
 WEAK_BELOW = 12
 LONGEST_EMAIL = 254
 MOST_ALIKE = 3  # rows that say the same; of more it is said once, above
@@ -133,7 +134,7 @@ def _unowned() -> str:
 def _check_values(row: Checked) -> None:
     for column in NAMES:
         value = row.value(column)
-        if row.is_hidden(column):
+        if row.is_hidden(column) and not any(problem.column == column for problem in row.problems):
             text = _("“…” hides what may be a sip_password that slipped here. Type the cell again. %(meaning)s")
             row.wrong(column, text % {"meaning": EXPLAINED[column]})
         if value in NO_VALUE and column != PASSWORD:

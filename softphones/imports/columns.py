@@ -15,6 +15,8 @@ PASSWORD = "sip_password"
 MOST_COLUMNS = 100
 #: What a result file has besides; read, and left aside.
 RESULT = ("status", "device_id", "message")
+#: What the first of these may say.
+STATUSES = ("will_create", "made", "exists", "failed", "error")
 #: Under this, a row keeps the cells behind its last column, with tabs between them: a result file gives them back.
 SURPLUS = "surplus"
 #: What spreadsheets show where there is no value; a result file has the first where a cell could not be read.
@@ -23,6 +25,7 @@ NO_VALUE = ("#VALUE!", "#REF!", "#NAME?", "#N/A", "#DIV/0!", "#NUM!", "#NULL!")
 ENABLED = {"": True, "true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 POSSIBLE_USERNAME = re.compile(r"[A-Za-z0-9_.+-]{2,32}")
 POSSIBLE_PASSWORD = re.compile(r"[!-~]{5,32}")
+LONGEST_CALLER_ID = 35  # characters, of `extension` and `caller_id_name` each (audian-api.md section 3)
 
 _BLANKS = re.compile(r"[\s_\-\u200b\ufeff]+")
 _NO_TITLE = re.compile(r"[^\w\s\-]|\d")  # titles are words

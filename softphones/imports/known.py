@@ -1,7 +1,7 @@
 """What the mirror and the outbox hold that the rows of a file may collide with: read once, in a few queries."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -59,6 +59,25 @@ def look(account: Account, by: User | None, *, emails: Iterable[str], owner_ids:
         _find_oneself(known, by)
     _read_phones(known, account)
     return known
+
+
+def people(account: Account, texts: Set[str]) -> Set[str]:
+    """Which of these addresses and ids are somebody's, folded; and of the addresses also those where others have theirs."""
+    texts = {*texts, *map(str.casefold, texts)}
+    known, present = set(), Owner.objects.filter(account=account, gone_at=None)
+    for chunk in _chunks(_sought(texts)):
+        known |= set(present.filter(email_folded__in=chunk).values_list("email_folded", flat=True))
+        known |= {found.casefold() for found in present.filter(audian_id__in=chunk).values_list("audian_id", flat=True)}
+    unknown = {text for text in texts - known if "@" in text}
+    if unknown:
+        addresses = present.exclude(email_folded="").values_list("email_folded", flat=True)
+        domains = {_domain(address) for address in [*addresses.iterator(5000), *account.mail_domains]}
+        known |= {text for text in unknown if _domain(text) in domains}
+    return known
+
+
+def _domain(address: str) -> str:
+    return address.casefold().rpartition("@")[2]
 
 
 def _read_owners(known: Known, account: Account, emails: set[str], ids: set[str]) -> None:

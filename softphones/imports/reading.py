@@ -3,7 +3,7 @@
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from softphones import spreadsheets
 from softphones.imports import slips
-from softphones.imports.columns import PASSWORD, SURPLUS, Problem, known, match, shortened
+from softphones.imports.columns import NAMES, PASSWORD, STATUSES, SURPLUS, Problem, known, match, shortened
 
 if TYPE_CHECKING:
     from softphones.imports.workbook import SheetRow
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 2 * 1024 * 1024
 MOST_ROWS = 5000
 
+_PEOPLE = ("owner_email", "owner_id")
 _BLANK = " \t\r\n\f\v\u00a0\u202f\u2007\u200b\ufeff"
 _FOREIGN = (
     (b"%PDF", "PDF"),
@@ -71,8 +72,17 @@ class _Line:
     is_padded: bool = False  # empty cells at its end were never written
 
 
-def read(file: bytes, *, most_bytes: int | None = MOST_BYTES) -> Table:
-    """The rows of a CSV file or an Excel workbook. Never raises for what is wrong with the file."""
+def nobody(texts: Set[str]) -> Set[str]:
+    """Knows none of these addresses and ids."""
+    return frozenset()
+
+
+def read(file: bytes, *, most_bytes: int | None = MOST_BYTES, people: Callable[[Set[str]], Set[str]] = nobody) -> Table:
+    """The rows of a CSV file or an Excel workbook. Never raises for what is wrong with the file.
+
+    `people`: what the columns for addresses and ids hold -> which of it is told in a file with passwords, since somebody at
+    Audian has it, or could (folded).
+    """
     table = Table()
     lines: list[_Line] = []
     try:
@@ -88,7 +98,7 @@ def read(file: bytes, *, most_bytes: int | None = MOST_BYTES) -> Table:
     if not lines:
         table.problems = table.problems or [Problem(1, None, _("The file is empty. Start with the template."))]
         return table
-    _understand(lines[0], lines[1:], table)
+    _understand(lines[0], lines[1:], table, people)
     return table
 
 
@@ -104,7 +114,7 @@ def trimmed(text: str) -> str:
     return text[1:] if text[:1] == "'" and text[1:2] in spreadsheets.DANGEROUS else text
 
 
-def _understand(header: _Line, lines: list[_Line], table: Table) -> None:
+def _understand(header: _Line, lines: list[_Line], table: Table, people: Callable[[Set[str]], Set[str]]) -> None:
     titles = [title.strip(_BLANK) for title in header.cells]
     used = {place for line in lines for place, cell in enumerate(line.cells) if cell.strip(_BLANK)}
     places, problems = match(titles, used, header.number)
@@ -114,21 +124,28 @@ def _understand(header: _Line, lines: list[_Line], table: Table) -> None:
         table.problems.append(Problem(header.number, None, text))
     if problems:
         return
-    table.rows = [_row(line, places, len(titles)) for line in lines]
+    named = {trimmed(text) for line in lines for place, text in enumerate(line.cells) if places.get(place) in _PEOPLE}
+    told = people(named) if PASSWORD in places.values() else nobody(named)
+    table.rows = [_row(line, places, len(titles), told) for line in lines]
+    hides = any(slips.HIDDEN in row.cells.values() for row in table.rows)
+    if hides and not any(row.cells[PASSWORD] for row in table.rows if PASSWORD in row.cells):
+        text = _("The column sip_password is empty. If the file has no passwords, remove it: then no cell is shown as “…”.")
+        table.notices.append(Problem(header.number, PASSWORD, text))
 
 
-def _row(line: _Line, places: dict[int, str], width: int) -> Row:
+def _row(line: _Line, places: dict[int, str], width: int, told: Set[str]) -> Row:
     texts = [trimmed(cell) for cell in line.cells]
-    slip = slips.find(texts, places, width, is_padded=line.is_padded)
-    cells = {name: texts[place] if place < len(texts) else "" for place, name in places.items()}
-    cells |= dict.fromkeys(slip.columns, slips.HIDDEN)
+    slip = slips.find(texts, places, width, is_padded=line.is_padded, known=told)
+    cells = {name: _kept(name, texts[place] if place < len(texts) else "") for place, name in places.items()}
+    cells |= dict.fromkeys(slip.hidden, slips.HIDDEN)
     has_surplus = any(texts[width:])
     if has_surplus:
         cells[SURPLUS] = _surplus(texts[width:], hides=PASSWORD in cells)
     if slip.is_miscounted:
-        text = _too_many_or_few(line, width, slip.columns, has_surplus=has_surplus)
+        text = _too_many_or_few(line, width, tuple(slip.hidden), has_surplus=has_surplus)
         return Row(line.number, cells, [Problem(line.number, None, text)], is_slipped=True)
-    problems = [_fault(line, place, places[place]) for place in line.faults if place in places]
+    problems = [_fault(line, place, places) for place in line.faults if place in places]
+    problems += [Problem(line.number, column, why) for column, why in slip.hidden.items()]
     notices = []
     if has_surplus:
         problems.append(Problem(line.number, None, _miscounted(line, width)))
@@ -140,9 +157,18 @@ def _row(line: _Line, places: dict[int, str], width: int) -> Row:
     return Row(line.number, cells, problems, notices)
 
 
-def _fault(line: _Line, place: int, column: str) -> Problem:
+def _kept(name: str, text: str) -> str:
+    """Of what a result file has besides only what is read again: a password may have slipped there too."""
+    if name in NAMES:
+        return text
+    kept = {"status": STATUSES, "message": (PASSWORD,)}.get(name, ())
+    return next((word for word in kept if word in text), "")
+
+
+def _fault(line: _Line, place: int, places: dict[int, str]) -> Problem:
     text, value = line.faults[place]
-    return Problem(line.number, column, text % {"value": slips.HIDDEN if column == PASSWORD else shortened(value)})
+    hides = PASSWORD in places.values() and slips.may_be_password(value)
+    return Problem(line.number, places[place], text % {"value": slips.HIDDEN if hides else shortened(value)})
 
 
 def _miscounted(line: _Line, width: int) -> str:

@@ -1,52 +1,93 @@
-"""Cells that slipped under other columns, by a comma too many or a cell left out: one of them may be a password.
+"""Cells that stand under other columns, by a comma too many, a cell left out or a slip of the hand: one may be a password.
 
-Nobody may be told a password, and a row alone can't say where its own went. So whatever may be one is hidden.
+Nobody may be told a password, and a row alone can't say where its own went. So, in a file with passwords, whatever could be
+one is told only if it is right in its own column, and nothing in its row says that the cells have moved.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
-from softphones.imports.columns import ENABLED, NAMES, NO_VALUE, PASSWORD, POSSIBLE_PASSWORD, POSSIBLE_USERNAME
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from softphones.imports.columns import (
+    ENABLED,
+    EXPLAINED,
+    LONGEST_CALLER_ID,
+    NAMES,
+    NO_VALUE,
+    PASSWORD,
+    POSSIBLE_PASSWORD,
+    POSSIBLE_USERNAME,
+)
 
 #: What stands in place of a cell that may be a password, until somebody types it again.
 HIDDEN = "…"
 DELIMITERS = ",;\t"
+SHORTEST = 5  # characters of a password
 
-#: What can't be anything but its column's: passwords have 5 characters at least, and none of these looks like one.
-_OWN = {
-    "owner_email": re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+"),
+_YES_NO = re.compile("|".join(filter(str.isalpha, ENABLED)), re.IGNORECASE)
+_SWITCH = re.compile("|".join([*filter(None, ENABLED), r"[^\W\d_]{1,4}"]), re.IGNORECASE)  # in other tongues too
+#: 1001, +49 30 1234-56, ext. 1001, and what a spreadsheet makes of long ones
+_NUMBER = re.compile(r"(?:[^\W\d_]{1,4}[.:]?\s)?[\s()+/.*#-]*\d[\d\s()+/.*#-]*|\d(?:[.,]\d+)?[eE]\+\d+")
+#: By what a cell says one sees from which column it slipped, and so how far.
+_SAYS_ITS_COLUMN = {
+    "owner_email": re.compile(r"[^@]*@.*", re.DOTALL),
     "owner_id": re.compile(r"[0-9A-Fa-f]{32}"),
-    "extension": re.compile(r"\d{1,4}"),
-    "enabled": re.compile("|".join([*filter(None, ENABLED), r"[^\W\d_]{1,4}"]), re.IGNORECASE),
+    "extension": _NUMBER,
+    "enabled": re.compile("|".join(filter(None, ENABLED)), re.IGNORECASE),
 }
-_NUMBER = re.compile(r"[\d\s+()/.*#-]+")
-#: What the column `sip_password` never holds on purpose: a yes or no, or an extension.
-_NO_PASSWORD = re.compile(rf"{'|'.join(filter(None, ENABLED))}|\d{{1,4}}", re.IGNORECASE)
+#: Or at least from which it can have slipped, if as many cells are missing at the end.
+_MAY_BE_OF_COLUMN = {
+    "name": re.compile(r"[^@]*"),
+    "extension": re.compile(r"(?=[^@]*\d)[^@]*"),
+    "caller_id_name": re.compile(r"[^@]*"),
+    "sip_username": POSSIBLE_USERNAME,
+    "enabled": _SWITCH,
+}
+_WRONG = {
+    "owner_email": lazy("Audian has nobody with the address that stands here."),
+    "owner_id": lazy("Audian has no person with the id that stands here."),
+    "extension": lazy("What stands here is no number, like 1001 or ext. 1001."),
+    "caller_id_name": lazy("What stands here can’t be a caller id."),
+    "sip_username": lazy("What stands here can’t be a username."),
+    "enabled": lazy("What stands here is neither yes nor no."),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """What is hidden of a row. `is_miscounted`: it has too many cells or too few, so that nothing else can be said of it."""
+    """What is hidden of a row: column -> why, a sentence. `is_miscounted`: it has too many cells or too few, so that nothing
+    else can be said of it."""
 
-    columns: tuple[str, ...] = ()
+    hidden: dict[str, str] = field(default_factory=dict)
     is_miscounted: bool = False
 
 
-def find(cells: Sequence[str], places: Mapping[int, str], width: int, *, is_padded: bool) -> Slip:
+def may_be_password(text: str) -> bool:
+    """Whether somebody may have meant it as one: also what is none, by a space or its length."""
+    return len(text) >= SHORTEST and text not in NO_VALUE
+
+
+def find(cells: Sequence[str], places: Mapping[int, str], width: int, *, is_padded: bool, known: Set[str]) -> Slip:
     """What may have slipped in a row with these trimmed `cells`, under a header of `width` titles with columns at `places`.
 
-    `is_padded`: empty cells at its end were never written, so that a short row is not one that lost a cell.
+    `is_padded`: empty cells at its end were never written, so that a short row is not one that lost a cell. `known`: the
+    addresses and ids in it (all folded) that a person at Audian has, or could have.
     """
     at = {name: place for place, name in places.items()}
     if PASSWORD not in at:
         return Slip()
-    row = _Row(cells, {place: name for place, name in places.items() if name in NAMES}, at[PASSWORD], max(places) + 1)
+    ours = {place: name for place, name in places.items() if name in NAMES}
+    row = _Row(cells, ours, at[PASSWORD], max(ours) + 1, known)
     is_short = len(cells) < row.width and not is_padded
+    hidden = row.moved() | row.wrong()
     if is_short or len(cells) > width:
-        hidden = row.suspects(is_short=is_short)
-        return Slip(row.names(hidden), bool(hidden or any(cells[width:])))
-    return Slip(row.names(row.misplaced()))
+        reached = row.reached()
+        if reached or any(cells[width:]):
+            return Slip({ours[place]: "" for place in sorted({*hidden, *reached})}, is_miscounted=True)
+    return Slip({ours[place]: hidden[place] for place in sorted(hidden)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,66 +96,103 @@ class _Row:
     places: Mapping[int, str]
     password: int  # where it belongs
     width: int
+    known: Set[str]
 
-    def names(self, places: set[int]) -> tuple[str, ...]:
-        return tuple(self.places[place] for place in sorted(places))
+    def wrong(self) -> dict[int, str]:
+        """What is not right in its own column, whatever the others say."""
+        text = _("%(wrong)s It may be a sip_password, so it is shown as “…”. Type the cell again. %(meaning)s")
+        found = (place for place in self._may_be_password() if self._is_wrong(place))
+        return {place: text % {"wrong": self._said(place), "meaning": EXPLAINED[self.places[place]]} for place in found}
 
-    def suspects(self, *, is_short: bool = False) -> set[int]:
-        """Where the password may be. It went to the right past anything, but to the left no farther than cells are missing
-        at the end; and into the name only if that went farther, or is missing itself."""
-        left_out = self.width - 1 - max(self._filled(), default=self.width)
+    def moved(self) -> dict[int, str]:
+        """Where the password stands if the cells slipped as far as a wrong one says by what it holds."""
+        text = _(
+            "“…” may be a sip_password that slipped here: what stands in %(other)s seems to belong to another column. "
+            "Put that right, and type this cell again. %(meaning)s"
+        )
+        found = {}
+        wrong = [place for place in sorted(self.places) if self._is_wrong(place)]
+        for place in self._may_be_password() if wrong else ():
+            tells = next((other for other in wrong if self._is_moved(place, other)), None)
+            if tells is not None:
+                found[place] = text % {"other": self.places[tells], "meaning": EXPLAINED[self.places[place]]}
+        return found
+
+    def reached(self) -> set[int]:
+        """Where the password may be in a row with too many cells or too few. It went to the right past anything, but to the
+        left no farther than cells are missing at the end; and into the name only if that went farther, or is missing."""
         return {
             place
-            for place in self._doubtful()
-            if self.password - place <= left_out
-            and (self.places[place] != "name" or place > self.password or self._has_lost_its_name(place, is_short=is_short))
+            for place in self._may_be_password()
+            if self.password - place <= self._left_out()
+            and (self.places[place] != "name" or place > self.password or self._has_lost_its_name(place))
         }
-
-    def misplaced(self) -> set[int]:
-        """Likewise, where the number of cells is right: only if some cell holds what its column can't."""
-        suspects, given = self.suspects(), self._cell(self.password)
-        right = {place for place in suspects if place > self.password}
-        if _NO_PASSWORD.fullmatch(given) or any(self._is_wrong(place) for place in self._doubtful()):
-            return right | {place for place in suspects if self._is_possible(place)}
-        return right if given and not POSSIBLE_PASSWORD.fullmatch(given) else set()
-
-    def _filled(self) -> set[int]:
-        return {place for place, cell in enumerate(self.cells) if cell}
-
-    def _doubtful(self) -> set[int]:
-        """Cells that need not be what their column is for."""
-        return {place for place in self._filled() & set(self.places) - {self.password} if not self._is_own(place)}
 
     def _cell(self, place: int) -> str:
         return self.cells[place] if place < len(self.cells) else ""
 
-    def _is_own(self, place: int) -> bool:
-        own, cell = _OWN.get(self.places[place]), self.cells[place]
-        return cell == HIDDEN or cell in NO_VALUE or (own is not None and own.fullmatch(cell) is not None)
+    def _left_out(self) -> int:
+        """How many cells are missing at the end."""
+        return self.width - 1 - max((place for place in self.places if self._cell(place)), default=self.width)
+
+    def _may_be_password(self) -> list[int]:
+        others = (place for place in sorted(self.places) if place != self.password)
+        return [place for place in others if may_be_password(self._cell(place)) and not self._is_known(place)]
+
+    def _is_known(self, place: int) -> bool:
+        return self._cell(place).casefold() in self.known
 
     def _is_wrong(self, place: int) -> bool:
-        """Whether a doubtful cell says something that its column has no use for."""
-        name, cell = self.places[place], self.cells[place]
-        if cell.casefold() in ENABLED:
-            return True
+        """Whether a cell says something that its column has no use for."""
+        name, cell = self.places[place], self._cell(place)
+        if not cell or cell == HIDDEN or cell in NO_VALUE:
+            return False
+        if name == PASSWORD:
+            return POSSIBLE_PASSWORD.fullmatch(cell) is None or _YES_NO.fullmatch(cell) is not None
+        if name == "name" or self._is_merged(cell):
+            return self._is_merged(cell)
+        if name in ("owner_email", "owner_id"):
+            return not self._is_own(place)
+        if name == "enabled":
+            return _SWITCH.fullmatch(cell) is None
         if name == "sip_username":
-            return self._is_possible(place) and POSSIBLE_USERNAME.fullmatch(cell) is None
-        if name == "extension":
-            return _NUMBER.fullmatch(cell) is None
-        return name in ("owner_email", "owner_id", "enabled") or self._is_merged(cell)
+            return POSSIBLE_USERNAME.fullmatch(cell) is None or _YES_NO.fullmatch(cell) is not None
+        if len(cell) > LONGEST_CALLER_ID or not cell.isprintable() or _YES_NO.fullmatch(cell):
+            return True
+        return name == "extension" and _NUMBER.fullmatch(cell) is None and not self._has_password()
 
-    def _is_possible(self, place: int) -> bool:
-        """Whether it could be a password that works, or holds one."""
-        return POSSIBLE_PASSWORD.fullmatch(self.cells[place]) is not None or self._is_merged(self.cells[place])
-
-    def _has_lost_its_name(self, place: int, *, is_short: bool) -> bool:
+    def _has_password(self) -> bool:
+        """Whether what stands where the password belongs can hardly be anything else."""
         given = self._cell(self.password)
-        if _NO_PASSWORD.fullmatch(given) or self._is_merged(self.cells[place], at_least=1 if is_short else 3):
-            return True
-        if any(earlier < place for earlier in self._doubtful()):
-            return True
-        return is_short and given != "" and not POSSIBLE_PASSWORD.fullmatch(given)
+        return not self._is_wrong(self.password) and given != "" and not given.isdigit()
+
+    def _is_own(self, place: int) -> bool:
+        """Whether a cell plainly belongs to its column, so that it did not slip."""
+        name, cell = self.places[place], self._cell(place)
+        if name in ("owner_email", "owner_id"):
+            return self._is_known(place) and ("@" in cell) == (name == "owner_email")
+        return name == "extension" and _NUMBER.fullmatch(cell) is not None
+
+    def _is_moved(self, place: int, other: int) -> bool:
+        """Whether what is wrong in `other` came from a column as far away as `place` is from where the password belongs."""
+        distance = self.password - place
+        column, cell = self.places.get(other + distance, ""), self._cell(other)
+        surely, perhaps = (kind.get(column) for kind in (_SAYS_ITS_COLUMN, _MAY_BE_OF_COLUMN))
+        is_sure = surely is not None and surely.fullmatch(cell) is not None
+        if not is_sure and (perhaps is None or perhaps.fullmatch(cell) is None or distance > self._left_out()):
+            return False
+        between = range(min(place, other), max(place, other) + 1)
+        return not any(self._is_own(each) for each in between if each in self.places)
+
+    def _has_lost_its_name(self, place: int) -> bool:
+        earlier = any(each < place for each in self._may_be_password())
+        return earlier or self._is_wrong(self.password) or self._is_merged(self._cell(place), at_least=1)
 
     def _is_merged(self, cell: str, at_least: int = 3) -> bool:
         """Whether it holds cells that something else separates, as far as the password."""
         return max(map(cell.count, DELIMITERS)) >= max(self.password, at_least)
+
+    def _said(self, place: int) -> str:
+        if self._is_merged(self._cell(place)):
+            return _("What stands here holds other columns too.")
+        return str(_WRONG[self.places[place]])

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 
 from django.db import IntegrityError, transaction
@@ -13,6 +14,7 @@ from django.utils.translation import ngettext
 
 from softphones.imports.checking import LONGEST_CALLER_ID, Checked, check_rows
 from softphones.imports.columns import PASSWORD, Problem, shortened
+from softphones.imports.known import people
 from softphones.imports.reading import MOST_BYTES, Row, Table, read
 from softphones.imports.settling import settle
 from softphones.models import Account, Import, ImportRow, Owner, Softphone, User
@@ -48,7 +50,8 @@ class Examined:
 
 def examine(*, file: bytes, account: Account, by: User | None, is_ours: bool = False) -> Examined:
     """Check a file and write nothing. Never raises for what is wrong with it. One that `is_ours` may be of any size."""
-    return _examined(read(file, most_bytes=None if is_ours else MOST_BYTES), account, by)
+    table = read(file, most_bytes=None if is_ours else MOST_BYTES, people=partial(people, account))
+    return _examined(table, account, by)
 
 
 def check(*, file: bytes, name: str, account: Account, by: User | None, now: datetime, is_ours: bool = False) -> Import:

@@ -102,7 +102,7 @@ ROWS = {
         + ",".join(["=cmd|x"] * 8)
         + "\n",
         "owner_email",
-        "Audian has nobody with the address “=cmd|x”",
+        "Audian has nobody with the address that stands here",
     ),
     "an apostrophe": ("name\n't Hooft\n", None, "'t Hooft"),
     "a NUL byte": ("name\nLob\0by\n", "name", "“Lob�by” holds a character that can’t be seen"),
