@@ -226,6 +226,12 @@ def test_a_hidden_cell_names_what_is_wrong_and_a_cell_beside_it_the_one_that_tel
     ]
 
 
+def test_an_address_at_a_domain_of_the_account_is_quoted(check, account):
+    account.mail_domains = ["acme.example"]
+    account.save()
+    assert "“nobody@acme.example”" in str(said(check(f"{HEADER}\nLobby,nobody@acme.example,,,,,,\n")))
+
+
 @pytest.mark.parametrize(("word", "advises"), [("", True), ("a-long-enough-word", False)])
 def test_a_file_that_may_have_no_passwords_is_advised_to_say_so(check, word, advises):
     rows = f"Lobby,nobody@amce.example,,,,,,\nHall,,,1002,Hall,hall.1,{word},\n"
