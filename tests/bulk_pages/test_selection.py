@@ -98,7 +98,7 @@ def test_how_many_the_list_finds_is_told_when_somebody_wants_them_all(admin, acc
 
 
 def test_all_of_a_search_that_tells_not_all_is_refused(admin, account, phones, monkeypatch):
-    monkeypatch.setattr(search.find, "__kwdefaults__", {"most": 2})
+    monkeypatch.setattr(search, "MOST", 2)
     page = soup(admin.get(f"{LIST}?text=phone"))
     assert not page.select("input[name=all]")
     response = admin.post(BULK, {"all": "1", "here": "text=phone", "kind": "delete"}, follow=True)
