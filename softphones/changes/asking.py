@@ -360,9 +360,14 @@ def _is_unsent(older: Change) -> bool:
 
 
 def _unsent(waiting: list[Change], wish: Change, fits: Callable[[Change], bool]) -> Change | None:
-    """What `wish` is folded into. Nothing of another batch, which may be stopped, but for what makes the softphone."""
-    same = [older for older in waiting if older.kind == Kind.CREATE or older.batch == wish.batch]
-    return next((older for older in reversed(same) if _is_unsent(older) and fits(older)), None)
+    """What `wish` is folded into: the newest that fits, if it is of the same batch or makes the softphone.
+
+    Another batch may be stopped; and what is folded past a newer wish would go before it, and be undone by it.
+    """
+    carriers = (older for older in reversed(waiting) if older.folded_into_id is None and fits(older))
+    newest = next(carriers, None)
+    goes_along = newest and _is_unsent(newest) and (newest.kind == Kind.CREATE or newest.batch == wish.batch)
+    return newest if goes_along else None
 
 
 def _was_refused(softphone: Softphone) -> bool:

@@ -45,7 +45,7 @@ def end_overtaken(carrier: Change, values: Mapping[str, Any], now: datetime) -> 
         wishes = list(family(each).order_by("pk"))
         over = [wish for wish in wishes if not _keep_what_is_left(wish, values, bool(carrier.password))]
         _make_family([wish for wish in wishes if wish not in over], each)
-        ended += end(over, State.REPLACED, now, password=None, quote=None, error="")
+        ended += end(over, State.REPLACED, now, password=None, quote=None, error="", folded_into=None)
     return ended
 
 

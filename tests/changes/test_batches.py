@@ -79,6 +79,28 @@ class TestWhatPeopleAskForMeanwhile:
         assert {name: device(sandbox, phone)[name] for name in values} == values
         assert again(disable).state == (State.REPLACED if "enabled" in values else State.DONE)
 
+    def test_what_the_work_asks_for_later_comes_last(self, sandbox, phone, ask, bulk, drain, resume):
+        wishes = [ask.update(phone, {"enabled": False}, **bulk), ask.rename(phone, "Lobby")]
+        wishes.append(ask.update(phone, {"name": "Reception"}, **bulk))
+        drain()
+        assert [again(wish).state for wish in wishes] == [State.QUEUED, State.DONE, State.QUEUED]
+        assert device(sandbox, phone)["name"] == "Lobby"
+        resume()
+        assert [again(wish).state for wish in wishes] == [State.DONE] * 3
+        assert (device(sandbox, phone)["name"], device(sandbox, phone)["enabled"]) == ("Reception", False)
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_what_is_overtaken_in_it_ends_once(self, sandbox, phone, ask, bulk, drain, resume, order):
+        for values in [{"name": "Hall"}, {"enabled": False}][::order]:
+            ask.update(phone, values, **bulk)
+        ask.rename(phone, "Lobby")
+        drain()
+        name, off = sorted(Change.objects.filter(batch=bulk["batch"]), key=lambda wish: "enabled" in wish.values)
+        assert (name.state, off.state) == (State.REPLACED, State.QUEUED)
+        resume()
+        assert (again(name).state, again(off).state) == (State.REPLACED, State.DONE)
+        assert (device(sandbox, phone)["name"], device(sandbox, phone)["enabled"]) == ("Lobby", False)
+
     def test_a_deletion_goes_at_once(self, sandbox, phone, ask, stopped, drain):
         deletion = ask.delete(phone)
         drain()
