@@ -273,7 +273,7 @@ def decline(*, change: Change, by: User, ip: str | None = None, now: datetime) -
         together = _asked_together(_held(change)).filter(may_end)
         ending = list(together.select_for_update(of=("self",), no_key=True).order_by("pk"))
         number = sum(wish.folded_into_id is None for wish in ending)
-        _look_at(change.account_id, (wish for wish in ending if wish.kind != Kind.CREATE and wish.password))
+        look_at(change.account_id, (wish for wish in ending if wish.kind != Kind.CREATE and wish.password))
         decided = {"decided_by": by, "decided_at": now, "quote": None, "accepted": None}
         end(ending, State.FAILED, now, error=_("The charges were declined."), **decided)
         drawn = Change.objects.filter(pk__in=[wish.pk for wish in ending]).exclude(kind=Kind.CREATE)
@@ -283,8 +283,11 @@ def decline(*, change: Change, by: User, ip: str | None = None, now: datetime) -
     return number
 
 
-def _look_at(account_id: int, wishes: Iterable[Change]) -> None:
-    """What will not be sent leaves a softphone the password it has, which nobody knows here any more: a GET tells."""
+def look_at(account_id: int, wishes: Iterable[Change]) -> None:
+    """What will not be sent leaves a softphone the password it has, which nobody knows here any more: a GET tells.
+
+    `wishes`: those that hid it.
+    """
     ids = sorted({wish.softphone_id for wish in wishes})[:READ_AT_ONCE]
     if ids:
         wake("read_softphones", account_id=account_id, softphone_ids=ids)

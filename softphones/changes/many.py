@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_noop
 
 from softphones import audit, mirror, search
-from softphones.changes.asking import key_of
+from softphones.changes.asking import key_of, look_at
 from softphones.changes.drawing import generated_username, new_password
 from softphones.changes.queue import wanted_by_others
 from softphones.changes.wishes import ACTS, finished, recorded
@@ -84,7 +84,9 @@ def cancel_unsent(*, account: Account, batch: str, now: datetime, most: int) -> 
         chunk = list(locked.select_related(*_FETCH).order_by("pk"))
         # Somebody asked for more meanwhile, in the same call: that ends with it.
         folded = Change.objects.filter(folded_into__in=[change.pk for change in chunk]).defer(*_SECRETS).order_by("pk")
-        _cancel(account, [*chunk, *folded.select_related(*_FETCH)], now)
+        ending = [*chunk, *folded.select_related(*_FETCH)]
+        _cancel(account, ending, now)
+        look_at(account.pk, (wish for wish in ending if wish.kind == Kind.RESET_PASSWORD or "owner_id" in wish.values))
         return len(first)
 
 

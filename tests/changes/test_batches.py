@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from softphones import changes
+from softphones import changes, tasks
 from softphones.models import Change, Import, Softphone
 from tests.changes.conftest import PASSWORD, again, softphones_of, writes
 
@@ -232,3 +232,14 @@ class TestAConflict:
         drain()
         assert (again(honest).state, again(forged).state) == (State.DONE, State.FAILED)
         assert device(sandbox, phone)["name"] == "Honest"
+
+
+def test_a_cancelled_reset_leaves_a_phone_its_password_and_a_worker_reads_which(phone, ask, bulk, cancel, monkeypatch):
+    ask.reset(phone, **bulk)
+    assert again(phone).password is None
+    woken = []
+    monkeypatch.setattr("softphones.wake._send", lambda name, ids: woken.append((name.rpartition(".")[2], ids)))
+    cancel()
+    for name, ids in woken:
+        getattr(tasks, name)(**ids)
+    assert again(phone).password == PASSWORD
