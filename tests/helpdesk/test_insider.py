@@ -37,9 +37,9 @@ class Insider:
         """Let Audian and the mails follow, or now and then fail. No password of a phone that is not theirs may be told."""
         self.rounds += 1
         account, now = self.phone.account, timezone.now()
-        if self.rounds % 4 == 0:
-            self._colleague_draws_a_link(now)
         own = set(Softphone.objects.visible_to(self.client.user).values_list("pk", flat=True))
+        if self.rounds % 4 == 0:
+            self._colleagues_draw_links(own, now)
         drawn = Change.objects.filter(password__isnull=False).exclude(softphone__in=own)
         self.secrets |= {change.password for change in drawn}
         if self.rounds % 3:  # else it is seen as it waits
@@ -57,11 +57,9 @@ class Insider:
         colleagues = Softphone.objects.visible_to(self.client.user).exclude(owner__email_folded=self.client.user.email)
         assert not colleagues.exists()
 
-    def _colleague_draws_a_link(self, now) -> None:
-        phone = (
-            Softphone.objects.present().select_related("owner__user").filter(pk=self.phone.pk, password__isnull=False).first()
-        )
-        if phone and phone.owner and phone.owner.user:
+    def _colleagues_draw_links(self, own: set[int], now) -> None:
+        phones = Softphone.objects.present().filter(owner__user__isnull=False, password__isnull=False).exclude(pk__in=own)
+        for phone in phones.select_related("owner__user"):
             drawn = setup_links.draw(softphone=phone, user=phone.owner.user, ip=None, now=now)
             self.secrets.add(drawn.token)
 
