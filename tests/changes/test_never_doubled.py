@@ -32,8 +32,8 @@ DRAINS = st.one_of(
 ROUNDS = st.tuples(st.lists(WISHES, min_size=1, max_size=3), st.lists(TROUBLES, max_size=2), DRAINS)
 
 
-# The protocol is the same on both; on PostgreSQL half as many keep a run of all tests short.
-SCHEDULES = 500 if connection.vendor == "sqlite" else 250
+# The protocol is the same on both; on PostgreSQL fewer keep a run of all tests short.
+SCHEDULES = 500 if connection.vendor == "sqlite" else 150
 
 
 @pytest.fixture

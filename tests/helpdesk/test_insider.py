@@ -19,7 +19,7 @@ from tests.guards.rules import ADMIN, RULES, STAFF
 from tests.guards.test_recorded import ACTS, NOT_ON_RECORD
 from tests.pages.conftest import HTMX, soup
 
-MOST_STEPS = 400
+MOST_STEPS = 600
 _number = itertools.count(1)
 #: Where a walk does not go: out of the portal's session.
 SHUT = ("/sign-out/", "/account/", "/confirm/", "/sign-in/")
@@ -187,7 +187,7 @@ class Walk:
             "/acme/",
             f"/acme/softphones/{phone}/edit/",
         ]
-        self.starts = itertools.cycle([*starts, "/acme/softphones/", "/acme/imports/"])
+        self.starts = itertools.cycle([*starts, "/acme/leavers/", "/acme/softphones/", "/acme/imports/"])
         self.address, self.posted, self.used, self.steps = next(self.starts), set(), Counter(), 0
 
     def step(self) -> None:
