@@ -13,7 +13,7 @@ from softphones import audit, mirror, search
 from softphones.changes.asking import key_of, look_at
 from softphones.changes.drawing import generated_username, new_password
 from softphones.changes.queue import wanted_by_others
-from softphones.changes.wishes import ACTS, finished, recorded
+from softphones.changes.wishes import ACTS, finished, means_password, recorded
 from softphones.models import Account, Change, Owner, Softphone, User
 
 Kind, State = Change.Kind, Change.State
@@ -86,7 +86,7 @@ def cancel_unsent(*, account: Account, batch: str, now: datetime, most: int) -> 
         folded = Change.objects.filter(folded_into__in=[change.pk for change in chunk]).defer(*_SECRETS).order_by("pk")
         ending = [*chunk, *folded.select_related(*_FETCH)]
         _cancel(account, ending, now)
-        look_at(account.pk, (wish for wish in ending if wish.kind == Kind.RESET_PASSWORD or "owner_id" in wish.values))
+        look_at(account.pk, filter(means_password, ending))
         return len(first)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from softphones.changes.wishes import end, family, resting_upon
+from softphones.changes.wishes import end, family, means_password, resting_upon
 from softphones.models import Change
 
 Kind, State = Change.Kind, Change.State
@@ -68,12 +68,8 @@ def _make_family(wishes: Sequence[Change], carrier: Change) -> None:
     Change.objects.filter(pk__in=[wish.pk for wish in others]).update(folded_into=first)
     Change.objects.filter(pk=first.pk).update(
         folded_into=None,
-        password=carrier.password if any(_draws(wish) for wish in wishes) else None,
+        password=carrier.password if any(means_password(wish) for wish in wishes) else None,
         tried_at=carrier.tried_at,
         epoch=carrier.epoch,
         urgent=any(wish.urgent for wish in wishes),
     )
-
-
-def _draws(wish: Change) -> bool:
-    return wish.kind == Kind.RESET_PASSWORD or "owner_id" in wish.values

@@ -52,13 +52,13 @@ def going_before(carrier: Change, now: datetime) -> int:
         first |= Q(urgent=True)
     # What was asked before for the same softphone goes first in any case.
     goes = _due(now) | Q(softphone=carrier.softphone_id)
-    return _unstopped(carrier.account).filter(first & goes).count()
+    return _unstopped(carrier.account, _blocked(carrier.account)).filter(first & goes).count()
 
 
-def _unstopped(account: Account, blocked: list[str] | None = None) -> QuerySet[Change]:
+def _unstopped(account: Account, blocked: list[str]) -> QuerySet[Change]:
     """What is queued and waits for nobody's decision."""
     queued = Change.objects.filter(account=account, state=State.QUEUED, folded_into=None)
-    stopped_here = Q(batch__in=_blocked(account) if blocked is None else blocked) & ~wanted_by_others()
+    stopped_here = Q(batch__in=blocked) & ~wanted_by_others()
     return queued.exclude(stopped_here).exclude(_behind_held(account))
 
 

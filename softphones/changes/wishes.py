@@ -47,6 +47,11 @@ def draws_password(change: Change) -> bool:
     return carrier.kind != Change.Kind.CREATE and family(carrier).filter(kind=Change.Kind.RESET_PASSWORD).exists()
 
 
+def means_password(wish: Change) -> bool:
+    """Whether this wish for a softphone that is there asks for another password: as such, or since another person gets it."""
+    return wish.kind == Change.Kind.RESET_PASSWORD or (wish.kind == Change.Kind.UPDATE and "owner_id" in wish.values)
+
+
 def never_made(softphones: Iterable[Softphone]) -> set[int]:
     """Which of these nobody made because charges were declined, by primary key. One query, none where all are made."""
     unmade = [softphone.pk for softphone in softphones if softphone.audian_id is None]
