@@ -117,6 +117,7 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
     offered = [each for each in apps() if each.slug not in softphone.account.hidden_apps]
     imported = imports_code(app, softphone) and not trouble
     name_to_be = changes.underway(softphone).get("name", softphone.name)
+    light = as_of_now(lights.last_seen(softphone))
     return {
         "softphone": softphone,
         "account": softphone.account,
@@ -144,9 +145,9 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
         "as_text": as_text(sip),
         "taps": bool(not trouble and app.tap_link(setup_links.url("token"), platform)),
         "tap_seconds": settings.SETUP_LINK_SECONDS,
-        "light": as_of_now(lights.last_seen(softphone)),
+        "light": light,
         "light_shown": "",
-        "opened": sign_now(softphone.pk),
+        "opened": sign_time(softphone.pk, light.seen_at if light.state == "not_connected" else now),
         "looking": sign_now(softphone.pk),
         "code": None,
         "tap_link": "",
@@ -186,15 +187,20 @@ def draw_tap_link(request, softphone: Softphone, app: App, now: datetime) -> str
 
 
 def sign_now(about: int | str) -> str:
-    """This moment, signed for the pages about a phone (its primary key), or for one page (its path).
+    """This moment, signed for the pages about a phone (its primary key), or for one page (its path)."""
+    return sign_time(about, timezone.now())
 
-    The light's freshness hangs on when a page was opened.
+
+def sign_time(about: int | str, at: datetime) -> str:
+    """That moment, likewise.
+
+    The light's freshness hangs on when a page was opened: as of when it told that the phone is not connected, if it did.
     """
-    return signing.dumps(timezone.now().timestamp(), salt=f"light:{about}")
+    return signing.dumps(at.timestamp(), salt=f"light:{about}")
 
 
 def signed_time(about: int | str, text: str) -> datetime | None:
-    """The moment that `sign_now` signed; None if it was not us."""
+    """The moment that `sign_time` signed; None if it was not us."""
     try:
         return datetime.fromtimestamp(signing.loads(text, salt=f"light:{about}"), tz=timezone.get_default_timezone())
     except signing.BadSignature:

@@ -16,8 +16,12 @@ class SetUpPage:
     """The page as a browser keeps it open: what it shows now, and a look at whether that is still so."""
 
     def __init__(self, client, pk):
-        page = soup(client.get(f"/softphones/{pk}/"))
-        self.client, self.opened, self.light = client, page.select_one("#opened")["value"], page.select_one("#light")
+        self.client, self.address = client, f"/softphones/{pk}/"
+        self.open()
+
+    def open(self) -> None:
+        page = soup(self.client.get(self.address))
+        self.opened, self.light = page.select_one("#opened")["value"], page.select_one("#light")
 
     def look(self) -> int:
         response = self.client.get(f"{self.light['hx-get']}&opened={self.opened}", headers=HTMX)
@@ -76,6 +80,16 @@ def test_a_connection_that_was_there_before_is_not_green(page, sandbox, device):
     page.look()
     assert page.says.startswith("Already connected in another app since")
     assert not page.is_green
+
+
+def test_a_phone_that_connects_before_the_first_look_of_a_page_that_says_waiting_is_green(page, sandbox, device):
+    page.look()  # by another page, just before this one is opened
+    page.open()
+    assert page.says == "Waiting for your phone to connect…"
+    sandbox.register(device)
+    page.look()
+    assert page.says == "Connected — you’re done"
+    assert page.is_green
 
 
 def test_it_goes_dark_again_when_the_phone_goes(page, sandbox, device):
