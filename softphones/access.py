@@ -61,11 +61,19 @@ def may_have_softphones(user: User) -> QuerySet[Owner]:
     return Owner.objects.of_person(user).filter(account__self_service=True)
 
 
+# What a person's own list shows of them. Each further column makes the page slower.
+_OF_OWNER = ("account", "audian_id", "name", "email", "number", "enabled", "gone_at", "user")
+_OF_PHONE = ("account", "owner", "audian_id", "name", "sip_username", "password", "caller_id_number", "enabled", "fault")
+_OF_PHONE += ("gone_at", "registered", "registered_since", "registered_after", "registered_address", "registered_agent")
+_OF_PHONE += ("seen_at", "watched_at")
+
+
 def own_softphones(user: User) -> tuple[list[Owner], list[Softphone]]:
     """The owners as whom `user` comes in, and all their softphones by name; each with its account, phones with their owner."""
     accounts = {each.account_id: each.account for each in accounts_of(user)}
-    owners = {each.pk: each for each in Owner.objects.linked_to(user) if each.account_id in accounts}
-    phones = list(Softphone.objects.present().filter(owner__in=owners))
+    linked = Owner.objects.linked_to(user).only(*_OF_OWNER)
+    owners = {each.pk: each for each in linked if each.account_id in accounts}
+    phones = list(Softphone.objects.present().filter(owner__in=owners).only(*_OF_PHONE))
     for owner in owners.values():
         owner.account = accounts[owner.account_id]
     for phone in phones:

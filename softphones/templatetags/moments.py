@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from django import template
 from django.utils.dates import MONTHS_3
-from django.utils.html import format_html
+from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 register = template.Library()
@@ -22,4 +22,4 @@ def moment(at: datetime, zone: str) -> SafeString:
     year = "" if local.year == datetime.now(local.tzinfo).year else f" {local.year}"
     # By hand, since a list shows many: Django's date format takes three times as long.
     text = f"{local.day} {MONTHS_3[local.month].title()}{year}, {local:%H:%M} {local.tzname()}"
-    return format_html('<time datetime="{}" data-time>{}</time>', local.isoformat(), text)
+    return SafeString(f'<time datetime="{local.isoformat()}" data-time>{escape(text)}</time>')

@@ -48,7 +48,7 @@ def trouble_of(softphone: Softphone) -> str:
 
 
 def troubles_of(softphones: Iterable[Softphone]) -> dict[int, str]:
-    """For each phone why it can't be set up now, '' if it can, by primary key; in one query, and a few for each that waits.
+    """For each phone why it can't be set up now, '' if it can, by primary key; in one query, and a few more where one waits.
 
     Not at Audian yet: `making`, `held` (it costs something), `waiting` (for the end of some trouble, or of a pause),
     `failed`. Else `off`; `unfinished` (no username at Audian); `renewing` (a new password is on its way),
@@ -57,8 +57,9 @@ def troubles_of(softphones: Iterable[Softphone]) -> dict[int, str]:
     phones = list(softphones)
     created, renewed = {}, {}
     creates = Change.objects.filter(kind=Change.Kind.CREATE, softphone__audian_id=None)
+    found = list((creates | new_passwords()).filter(softphone__in=phones).values_list("pk", flat=True))
     accounts = {phone.pk: phone.account for phone in phones}
-    for wish in (creates | new_passwords()).filter(softphone__in=phones).order_by("pk").defer("password"):
+    for wish in Change.objects.filter(pk__in=found).order_by("pk").defer("password") if found else ():  # usually there is none
         wish.account = accounts[wish.softphone_id]
         (created if wish.kind == Change.Kind.CREATE else renewed)[wish.softphone_id] = wish
     now = timezone.now()

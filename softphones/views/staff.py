@@ -6,14 +6,13 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from softphones import helpdesk, imports, lights, listing, mail, mirror, search, vitals
+from softphones import helpdesk, imports, listing, mail, mirror, search, vitals
 from softphones.access import LIST, account_for, has_role
 from softphones.bulk_forms import MOST
-from softphones.models import Change, Import, Membership, Softphone, SyncRun
+from softphones.models import Change, Import, Membership, SyncRun
 from softphones.staff_forms import ListForm
-from softphones.views.addresses import for_rows
+from softphones.views import list_rows
 from softphones.views.import_page import with_headlines
-from softphones.views.setup_page import as_of_now
 
 _COLUMNS = ("name", "number", "seen")
 
@@ -56,7 +55,7 @@ def softphones(request, slug):
         "page": page,
         "capped": capped and search.MOST,
         "choose_all": not capped,
-        "rows": _rows(page.rows, slug, wishes, chooses),
+        "rows": list_rows.rows(page.rows, slug, wishes, chooses=chooses),
         "chooses": chooses,
         "orders": {column: _turned(request, column, order) for column in _COLUMNS},
         "order": order,
@@ -64,25 +63,6 @@ def softphones(request, slug):
         "read": not page.rows and listing.last_read(account),
     }
     return render(request, "staff/softphones.html#list" if request.htmx else "staff/softphones.html", context)
-
-
-def _rows(phones: list[Softphone], slug: str, wishes: dict[int, Change], chooses: bool) -> list[tuple]:
-    """Each softphone with its person, its light, the change that has not arrived, and its addresses: its page, to edit, to
-    delete it; the last two are empty if the visitor can't."""
-    names = ("person", "desk_phone", "softphone_edit", "softphone_delete")
-    person, desk, edit, delete = (for_rows(name, slug) for name in names)
-    return [
-        (
-            phone,
-            phone.owner,
-            as_of_now(lights.last_seen(phone)),
-            wishes.get(phone.pk),
-            f"{person(phone.owner_id)}#phone-{phone.pk}" if phone.owner_id else desk(phone.pk),
-            edit(phone.pk) if chooses else "",
-            delete(phone.pk) if chooses else "",
-        )
-        for phone in phones
-    ]
 
 
 def matching(request, rows):

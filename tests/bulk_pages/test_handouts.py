@@ -157,7 +157,7 @@ def test_a_print_for_many_costs_as_many_queries_as_one_for_few(admin, account, m
     few = made("name,owner_email\nA,p0@acme.example\n")
     many = made("name,owner_email\n" + "".join(f"B,{person.email}\n" for person in people))
     for batch, number in ((few, 1), (many, 20)):
-        with django_assert_num_queries(18):
+        with django_assert_num_queries(16):
             assert len(sheets(handouts(admin, batch))) == number
 
 

@@ -11,7 +11,7 @@ from tests.factories import make_owner, make_softphone
 from tests.pages.conftest import HTMX, PASSWORD, soup, words
 from tests.staffing import staff_browser
 
-QUERIES = 12
+QUERIES = 10
 
 
 def names(response) -> list[str]:
