@@ -57,6 +57,7 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SILENCED_SYSTEM_CHECKS = ["models.W040"]  # an index holds further columns where the database can: PostgreSQL
 REDIS_URL = environment.broker("REDIS_URL")
 
 # --- Applications
