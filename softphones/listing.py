@@ -65,7 +65,7 @@ def page(account: Account, filter: Filter, *, order: str = "name", **marks: str)
 
 def softphones(account: Account, filter: Filter) -> tuple[QuerySet[Softphone], bool]:
     """The account's softphones that pass the filter, in no order, and whether the search found more than it tells."""
-    rows = Softphone.objects.filter(account=account)
+    rows, capped = _found(account, filter)
     rows = rows.filter(gone_at__isnull=False) if filter.state == "gone" else rows.present()
     if filter.state in ("enabled", "disabled"):
         rows = rows.filter(enabled=filter.state == "enabled")
@@ -75,7 +75,7 @@ def softphones(account: Account, filter: Filter) -> tuple[QuerySet[Softphone], b
         rows = rows.filter(registered={"yes": True, "no": False, "unknown": None}[filter.connected])
     if filter.trouble:
         rows = rows.filter(_troubled(account, filter.trouble))
-    return _found(account, rows, filter)
+    return rows, capped
 
 
 _OWNERS = {
@@ -102,12 +102,11 @@ def failed(account: Account) -> QuerySet:
     return Change.objects.filter(~Exists(newer), account=account, state=State.FAILED).values("softphone")
 
 
-def _found(account: Account, rows: QuerySet[Softphone], filter: Filter) -> tuple[QuerySet[Softphone], bool]:
-    if not filter.text:
-        return rows, False
-    if filter.state == "gone":  # the word index knows only what is there
-        return rows.filter(name__icontains=filter.text), False
-    return search.among(rows, account=account, text=filter.text)
+def _found(account: Account, filter: Filter) -> tuple[QuerySet[Softphone], bool]:
+    if filter.text and filter.state != "gone":
+        return search.softphones(account=account, text=filter.text)
+    rows = Softphone.objects.filter(account=account)
+    return (rows.filter(name__icontains=filter.text) if filter.text else rows), False  # the index knows only what is there
 
 
 def trouble(account: Account) -> Trouble:

@@ -56,8 +56,8 @@ def find(*, account: Account, text: str, most: int = MOST) -> Found:
     return _gathered(_entries(_beginning(first).filter(account=account), others, most), _person, most)
 
 
-def among(softphones: QuerySet[Softphone], *, account: Account, text: str) -> tuple[QuerySet[Softphone], bool]:
-    """Those of these softphones of the account for which each word of `text` begins a word of their own or of their person.
+def softphones(*, account: Account, text: str) -> tuple[QuerySet[Softphone], bool]:
+    """The account's softphones for which each word of `text` begins a word of their own or of their person, also gone ones.
 
     Only of the first MOST whom a search finds; and whether there are more.
     """
@@ -68,12 +68,13 @@ def among(softphones: QuerySet[Softphone], *, account: Account, text: str) -> tu
         words = []
     else:
         found = find(account=account, text=text)
-    softphones = softphones.filter(Q(owner__in=found.owners) | Q(pk__in=found.softphones))
+    # Those found are the account's. To say so once more would lead SQLite along all of the account's softphones.
+    rows = Softphone.objects.filter(Q(owner__in=found.owners) | Q(pk__in=found.softphones))
     for word in words:
         entries = _beginning(word)
         own, persons = entries.filter(softphone=OuterRef("pk")), entries.filter(owner=OuterRef("owner"), softphone=None)
-        softphones = softphones.filter(Exists(own) | Exists(persons))
-    return softphones, found.capped
+        rows = rows.filter(Exists(own) | Exists(persons))
+    return rows, found.capped
 
 
 def people_with_words(account: Account, people: QuerySet[Owner], text: str) -> QuerySet[Owner]:
