@@ -10,11 +10,11 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from softphones import changes, leases, mail
+from softphones import changes, leases, mail, table_statistics
 from softphones.imports import undoing
 from softphones.imports.checking import is_enabled
 from softphones.imports.statuses import with_status
-from softphones.models import Account, Change, Import, ImportRow, Message
+from softphones.models import Account, Change, Import, ImportRow, Message, Softphone
 from softphones.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ Kind, State, Verdict = Import.Kind, Import.State, ImportRow.Verdict
 ACTS_AT_ONCE = 50
 CREATES_AT_ONCE = 250
 ENDS_AT_ONCE = 200
+MANY_STEPS = 4  # after so many of these the database looks at its tables anew
 #: What is written no faster than it is sent: mails, and what an undo deletes.
 _UNDOING = Q(kind=Kind.DELETE, parent__isnull=False)
 _AT_THEIR_PACE = Q(kind=Kind.SEND_LINKS) | _UNDOING
@@ -66,10 +67,14 @@ def go_on(*, batch: Import, now: datetime, seconds: float | None = None) -> bool
     Returns whether something is left after `seconds` (without: nothing is). Done by two at the same moment, or by one after
     another was killed, each row is written once.
     """
-    begun = time.monotonic()
-    while _step(batch, now):
-        if seconds is not None and time.monotonic() - begun > seconds:
-            return True
+    begun, steps, is_left = time.monotonic(), 0, True
+    while is_left and (steps == 0 or seconds is None or time.monotonic() - begun <= seconds):
+        is_left = _step(batch, now)
+        steps += 1
+    if steps >= MANY_STEPS:
+        table_statistics.refresh(ImportRow, Change, Softphone)
+    if is_left:
+        return True
     batch.refresh_from_db()
     if batch.state in (State.STARTED, State.PAUSED):
         _finish(batch, now)

@@ -72,8 +72,8 @@ def rest(batch: Import) -> QuerySet[ImportRow]:
 
 def still_there(batch: Import) -> QuerySet[Softphone]:
     """What this import of new ones has made, and is there."""
-    rows = with_status(batch).filter(status="made", change__kind=Change.Kind.CREATE)
-    return Softphone.objects.present().filter(account=batch.account_id, pk__in=rows.values("softphone"))
+    made = Change.objects.filter(account=batch.account_id, batch=batch.batch, kind=Change.Kind.CREATE, state=State.DONE)
+    return Softphone.objects.present().filter(account=batch.account_id, pk__in=made.values("softphone"))
 
 
 def sentence(row: ImportRow) -> str:

@@ -8,19 +8,20 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from softphones import connection, leases, people
+from softphones import connection, leases, people, table_statistics
 from softphones.audian.client import AudianClient
 from softphones.audian.errors import AudianError, RowError
 from softphones.mirror.devices import Softphones, mark_doubled
 from softphones.mirror.owners import Owners
 from softphones.mirror.removals import Removals, sentence_of
 from softphones.mirror.work import Work
-from softphones.models import Account, SyncRun, User
+from softphones.models import Account, Owner, SearchWord, Softphone, SyncRun, User
 from softphones.pacing import Urgency
 
 logger = logging.getLogger(__name__)
 
 RUNS_KEPT = 1000
+MANY = 1000  # after so many new softphones the database looks at its tables anew
 LONGEST_REALM = 253
 LONGEST_NAME = 200
 
@@ -66,6 +67,8 @@ def _run(account: Account, now: datetime, lease: leases.Held, accept_removals: i
         raise
     finally:
         _forget_old(runs)
+    if work.run.created >= MANY:
+        table_statistics.refresh(Owner, Softphone, SearchWord)
     logger.info("Mirror of %s: %s after %d calls.", account.slug, work.run.state, work.run.calls)
     return work.run
 

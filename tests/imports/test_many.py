@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from softphones import changes, imports, tasks
+from softphones.imports import settling
 from softphones.models import AuditEvent, Change, Import, Lease, Message, Softphone
 from tests.changes.test_killed import ROOT, environment
 from tests.changes.world import Crash
@@ -236,3 +237,14 @@ def test_mails_of_a_selection_can_be_paused_and_cancelled(account, admin, start,
     batch = imports.cancel(batch=batch, by=admin, now=timezone.now())
     work()
     assert (Message.objects.count(), progress(batch).ended) == (8, 2)
+
+
+def test_after_much_was_written_postgresql_knows_how_full_its_tables_are(check, start, work):
+    many = 5 * settling.CREATES_AT_ONCE + 1
+    start(check("name\n" + "".join(f"Phone {number}\n" for number in range(many))))
+    work()
+    if connection.vendor == "postgresql":  # which plans as if they were nearly empty otherwise
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT reltuples FROM pg_class WHERE relname = %s", [Change._meta.db_table])
+            assert cursor.fetchone() == (many,)
+    assert Change.objects.count() == many
