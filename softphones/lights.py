@@ -152,15 +152,26 @@ def as_of(light: Light, now: datetime) -> Light:
 def _light(phone: Softphone, opened_at: datetime | None = None, now: datetime | None = None) -> Light:
     lapsed = phone.seen_at is None or (now is not None and phone.seen_at < now - UNKNOWN_AFTER)
     state = "unknown" if lapsed or phone.registered is None else "connected" if phone.registered else "not_connected"
-    after = phone.registered_after
     return Light(
         state=state,
         since=phone.registered_since,
         seen_at=phone.seen_at,
         address=phone.registered_address,
         agent=phone.registered_agent,
-        fresh=bool(state == "connected" and opened_at and after and after >= opened_at),
+        fresh=state == "connected" and opened_at is not None and _began_after(phone, opened_at),
     )
+
+
+def _began_after(phone: Softphone, opened_at: datetime) -> bool:
+    """Whether the connection is newer than the page: that it was not there yet was seen after the page was opened.
+
+    Or just before, by another page, so that this one could not look at once; and it was first seen, or began, after.
+    """
+    since, after = phone.registered_since, phone.registered_after
+    if after is None or after >= opened_at:
+        return after is not None
+    shortly = timedelta(seconds=settings.LIGHT_LIST_EVERY)
+    return after >= opened_at - shortly and since is not None and since >= opened_at
 
 
 def _mark(softphones: Iterable[Softphone], now: datetime) -> None:

@@ -118,7 +118,6 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
     offered = [each for each in apps() if each.slug not in softphone.account.hidden_apps]
     imported = imports_code(app, softphone) and not trouble
     name_to_be = changes.underway(softphone).get("name", softphone.name)
-    light = as_of_now(lights.last_seen(softphone))
     return {
         "softphone": softphone,
         "account": softphone.account,
@@ -146,9 +145,9 @@ def page(request, softphone: Softphone, *, shown: bool = False) -> dict:
         "as_text": as_text(sip),
         "taps": bool(not trouble and app.tap_link(setup_links.url("token"), platform)),
         "tap_seconds": settings.SETUP_LINK_SECONDS,
-        "light": light,
+        "light": as_of_now(lights.last_seen(softphone)),
         "light_shown": "",
-        "opened": sign_time(softphone.pk, light.seen_at if light.state == "not_connected" else now),
+        "opened": sign_now(softphone.pk),
         "looking": sign_now(softphone.pk),
         "code": None,
         "tap_link": "",
@@ -188,20 +187,15 @@ def draw_tap_link(request, softphone: Softphone, app: App, now: datetime) -> str
 
 
 def sign_now(about: int | str) -> str:
-    """This moment, signed for the pages about a phone (its primary key), or for one page (its path)."""
-    return sign_time(about, timezone.now())
+    """This moment, signed for the pages about a phone (its primary key), or for one page (its path).
 
-
-def sign_time(about: int | str, at: datetime) -> str:
-    """That moment, likewise.
-
-    The light's freshness hangs on when a page was opened: as of when it told that the phone is not connected, if it did.
+    The light's freshness hangs on when a page was opened.
     """
-    return signing.dumps(at.timestamp(), salt=f"light:{about}")
+    return signing.dumps(timezone.now().timestamp(), salt=f"light:{about}")
 
 
 def signed_time(about: int | str, text: str) -> datetime | None:
-    """The moment that `sign_time` signed; None if it was not us."""
+    """The moment that `sign_now` signed; None if it was not us."""
     try:
         return datetime.fromtimestamp(signing.loads(text, salt=f"light:{about}"), tz=timezone.get_default_timezone())
     except signing.BadSignature:
@@ -213,7 +207,8 @@ def began(softphone: Softphone, opened_at: datetime | None) -> datetime | None:
 
     A connection that is older has the old password, and is no work of this set-up.
     """
-    renewed = softphone.changes.filter(kind=Change.Kind.RESET_PASSWORD, state=Change.State.DONE)
+    brings_password = Q(kind=Change.Kind.RESET_PASSWORD) | Q(kind=Change.Kind.UPDATE, values__has_key="owner_id")
+    renewed = softphone.changes.filter(brings_password, state=Change.State.DONE)
     renewed_at = renewed.aggregate(at=Max("finished_at"))["at"]
     return max(opened_at, renewed_at) if opened_at and renewed_at else opened_at
 

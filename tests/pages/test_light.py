@@ -82,14 +82,40 @@ def test_a_connection_that_was_there_before_is_not_green(page, sandbox, device):
     assert not page.is_green
 
 
-def test_a_phone_that_connects_before_the_first_look_of_a_page_that_says_waiting_is_green(page, sandbox, device):
-    page.look()  # by another page, just before this one is opened
+def seen_unconnected(seconds: int) -> None:
+    """By another page, so many seconds ago."""
+    Softphone.objects.update(registered=False, seen_at=timezone.now() - timedelta(seconds=seconds))
+
+
+def test_a_phone_that_connects_before_the_first_look_of_a_page_that_says_waiting_is_green(page, sandbox, device, settings):
+    settings.LIGHT_LIST_EVERY = 5
+    seen_unconnected(seconds=2)
     page.open()
     assert page.says == "Waiting for your phone to connect…"
     sandbox.register(device)
     page.look()
     assert page.says == "Connected — you’re done"
     assert page.is_green
+
+
+def test_a_phone_that_connects_while_the_page_slept_is_green_though_nobody_knows_since_when(page, sandbox, device):
+    with time_machine.travel(timezone.now(), tick=False) as now:
+        page.look()
+        now.shift(timedelta(seconds=35))
+        sandbox.register(device)
+        page.look()
+    assert page.says == "Connected — you’re done"
+    assert "Your phone is ready for calls." in words(page.light)
+
+
+def test_a_connection_that_may_be_older_than_the_page_is_not_green(page, sandbox, device, settings):
+    settings.LIGHT_LIST_EVERY = 5
+    seen_unconnected(seconds=10)
+    sandbox.register(device)
+    page.open()
+    page.look()
+    assert page.says.startswith("Already connected in another app since")
+    assert not page.is_green
 
 
 def test_it_goes_dark_again_when_the_phone_goes(page, sandbox, device):
