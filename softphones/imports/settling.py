@@ -71,14 +71,12 @@ def go_on(*, batch: Import, now: datetime, seconds: float | None = None) -> bool
     while is_left and (steps == 0 or seconds is None or time.monotonic() - begun <= seconds):
         is_left = _step(batch, now)
         steps += 1
+    batch.refresh_from_db()
+    if not is_left and batch.state in (State.STARTED, State.PAUSED):
+        _finish(batch, now)
     if steps >= MANY_STEPS:
         table_statistics.refresh(ImportRow, Change, Softphone)
-    if is_left:
-        return True
-    batch.refresh_from_db()
-    if batch.state in (State.STARTED, State.PAUSED):
-        _finish(batch, now)
-    return False
+    return is_left
 
 
 def catch_up(*, account: Account, now: datetime) -> None:

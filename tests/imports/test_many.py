@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import suppress
 
+import psycopg
 import pytest
 from celery import current_app
 from celery.signals import worker_ready
@@ -248,3 +249,16 @@ def test_after_much_was_written_postgresql_knows_how_full_its_tables_are(check, 
             cursor.execute("SELECT reltuples FROM pg_class WHERE relname = %s", [Change._meta.db_table])
             assert cursor.fetchone() == (many,)
     assert Change.objects.count() == many
+
+
+def test_a_table_that_somebody_works_on_keeps_no_import_waiting(check, start, work, caplog):
+    start(check("name\n" + "".join(f"Phone {number}\n" for number in range(5 * settling.CREATES_AT_ONCE))))
+    if connection.vendor == "postgresql":
+        given = connection.get_connection_params()
+        with psycopg.connect(**{name: given[name] for name in ("host", "port", "user", "dbname")}) as elsewhere:
+            elsewhere.execute(f"LOCK TABLE {Softphone._meta.db_table} IN SHARE UPDATE EXCLUSIVE MODE")  # as VACUUM does
+            work()
+    else:
+        work()
+    assert again(Import.objects.get()).state == State.STARTED
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
