@@ -11,7 +11,17 @@ from django.utils.translation import gettext as _
 from softphones import audit, mirror, search, setup_links
 from softphones.changes.drawing import free_username, new_password
 from softphones.changes.sparing import WANTED
-from softphones.changes.wishes import ACTS, DELETED, TRIED_AGAIN, draws_password, end, family, recorded, unfinished
+from softphones.changes.wishes import (
+    ACTS,
+    DELETED,
+    TRIED_AGAIN,
+    draws_password,
+    end,
+    family,
+    means_password,
+    recorded,
+    unfinished,
+)
 from softphones.models import Account, Change, Owner, Softphone, User
 from softphones.wake import wake
 
@@ -155,7 +165,7 @@ def reset_password(
         _refuse_if_ending(waiting)
         wish = _wish(locked, Kind.RESET_PASSWORD, by, urgent, key, reason, now)
         wish.password, wish.batch = new_password(), batch
-        carrier = _unsent(waiting, wish, lambda older: older.password is not None)
+        carrier = _unsent(waiting, wish, _takes_reset)
         _put(wish, carrier, locked, waiting)
         setup_links.revoke(softphone=locked, now=now)
         _noted(wish, by, ip, now)
@@ -229,13 +239,13 @@ def try_again(*, change: Change, by: User | None, mine_anyway: bool = False, ip:
         if mine_anyway:
             again["seen"] = {}
         family(carrier).update(**again)
-        changes_owner = carrier.kind == Kind.UPDATE and family(carrier).filter(values__has_key="owner_id").exists()
-        if carrier.kind == Kind.RESET_PASSWORD or changes_owner:
+        renews = carrier.kind != Kind.CREATE and any(map(means_password, family(carrier)))
+        if renews:
             carrier.password = new_password()
             carrier.save(update_fields=["password"])
             mirror.forget_password(softphone)
-        ends = carrier.kind in (Kind.RESET_PASSWORD, Kind.DELETE)
-        if ends or changes_owner or family(carrier).filter(kind=Kind.UPDATE, values__enabled=False).exists():
+        ends = carrier.kind == Kind.DELETE or family(carrier).filter(kind=Kind.UPDATE, values__enabled=False).exists()
+        if renews or ends:
             setup_links.revoke(softphone=softphone, now=now)
         change.refresh_from_db()
         kind = Kind.RESET_PASSWORD if draws_password(carrier) else carrier.kind
@@ -371,6 +381,11 @@ def _unsent(waiting: list[Change], wish: Change, fits: Callable[[Change], bool])
     newest = next(carriers, None)
     goes_along = newest and _is_unsent(newest) and (newest.kind == Kind.CREATE or newest.batch == wish.batch)
     return newest if goes_along else None
+
+
+def _takes_reset(older: Change) -> bool:
+    """Whether a reset can go along. A lost phone does not wait for somebody who decides about the charges of something else."""
+    return older.password is not None and (older.state != State.HELD or older.kind != Kind.UPDATE)
 
 
 def _was_refused(softphone: Softphone) -> bool:

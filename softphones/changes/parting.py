@@ -1,10 +1,12 @@
-"""Wishes that do not end together: one of a family fails and the rest goes on; a newer one went before one that was stopped."""
+"""Wishes that do not end together: one of a family fails or waits and the rest goes on; a newer one went before one
+that was stopped."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from softphones.changes.drawing import new_password
 from softphones.changes.wishes import end, family, means_password, resting_upon
 from softphones.models import Change
 
@@ -30,6 +32,23 @@ def fail_in_conflict(
         wish.folded_into = None if wish == wrong[0] else wrong[0]
         ended += end([wish], State.FAILED, now, error=sentence, conflict=about, password=None)
     return ended, rest
+
+
+def part_resets(carrier: Change) -> tuple[list[Change], list[Change]]:
+    """Take the resets out of a family for which Audian asks for charges, in the caller's transaction: they don't wait for that.
+
+    They are a family of their own then, with another password: the one that they shared may be that of another person.
+    Returns the wishes that wait, and the resets. Resets alone wait, and so does all that a softphone has to be made for.
+    """
+    wishes = list(family(carrier).order_by("pk"))
+    resets = [wish for wish in wishes if wish.kind == Kind.RESET_PASSWORD]
+    rest = [wish for wish in wishes if wish not in resets]
+    if carrier.kind == Kind.CREATE or not rest or not resets:
+        return wishes, []
+    _make_family(rest, carrier)
+    _make_family(resets, carrier)
+    Change.objects.filter(pk=resets[0].pk).update(password=new_password())
+    return rest, resets
 
 
 def end_overtaken(carrier: Change, values: Mapping[str, Any], now: datetime) -> Counter:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from softphones import clock, mirror
-from softphones.changes.parting import end_overtaken, fail_in_conflict
+from softphones.changes.parting import end_overtaken, fail_in_conflict, part_resets
 from softphones.changes.queue import backoff, go_on, hide_password, pause
 from softphones.changes.sending import Again, Asks, Done, Failed, Job, Kept, Later, Outcome, Trouble, answered
 from softphones.changes.sparing import spares
@@ -127,7 +127,11 @@ def _later(job: Job, outcome: Later, softphone: Softphone) -> Counter:
 
 
 def _asks(job: Job, outcome: Asks, softphone: Softphone) -> Counter:
-    _requeue(job, doubtful=False, state=State.HELD, quote=outcome.quote, next_attempt_at=None, error="")
+    _unless_doubtful(job, doubtful=False)
+    waiting, resets = part_resets(job.change)
+    for wishes, state, quote in ((waiting, State.HELD, outcome.quote), (resets, State.QUEUED, None)):
+        rows = Change.objects.filter(pk__in=[wish.pk for wish in wishes])
+        rows.update(state=state, quote=quote, next_attempt_at=None, error="")
     return Counter()
 
 
@@ -139,9 +143,9 @@ def _trouble(job: Job, outcome: Trouble, softphone: Softphone) -> Counter:
     return Counter()
 
 
-def _requeue(job: Job, *, doubtful: bool, state: State = State.QUEUED, **values) -> None:
+def _requeue(job: Job, *, doubtful: bool, **values) -> None:
     """Let it wait again."""
-    family(job.change).update(state=state, **values)
+    family(job.change).update(state=State.QUEUED, **values)
     _unless_doubtful(job, doubtful)
 
 
