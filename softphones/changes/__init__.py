@@ -24,7 +24,7 @@ from softphones.changes.many import NewPhone, cancel_unsent, create_many
 from softphones.changes.queue import waiting
 from softphones.changes.sparing import WHY_KEPT, kept
 from softphones.changes.telling import Progress, paused, pending, progress, underway
-from softphones.changes.wishes import draws_password, finished, never_made, resets_again
+from softphones.changes.wishes import draws_password, finished, never_made, password_set_at, resets_again
 
 __all__ = [
     "WHY_KEPT",
@@ -47,6 +47,7 @@ __all__ = [
     "key_of",
     "never_made",
     "new_password",
+    "password_set_at",
     "paused",
     "pending",
     "progress",

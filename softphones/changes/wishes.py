@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.dispatch import Signal
 from django.utils.translation import gettext_noop
 
@@ -50,6 +50,13 @@ def draws_password(change: Change) -> bool:
 def means_password(wish: Change) -> bool:
     """Whether this wish for a softphone that is there asks for another password: as such, or since another person gets it."""
     return wish.kind == Change.Kind.RESET_PASSWORD or (wish.kind == Change.Kind.UPDATE and "owner_id" in wish.values)
+
+
+def password_set_at(softphone: Softphone) -> datetime | None:
+    """When a wish last gave a softphone that was there another password; None if none did."""
+    gives_new = Q(kind=Change.Kind.RESET_PASSWORD) | Q(kind=Change.Kind.UPDATE, values__has_key="owner_id")  # means_password
+    done = Change.objects.filter(gives_new, softphone=softphone, state=Change.State.DONE)
+    return done.aggregate(at=Max("finished_at"))["at"]
 
 
 def never_made(softphones: Iterable[Softphone]) -> set[int]:

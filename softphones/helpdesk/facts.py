@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from django.db.models import Max, Q
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from softphones import changes
@@ -106,7 +106,7 @@ def facts_of(softphone: Softphone, light: Light, progress: Iterable[UnderWay], f
         waiting=waiting,
         stands=stands,
         password_known=softphone.password is not None,
-        password_set_at=_password_set_at(softphone),
+        password_set_at=changes.password_set_at(softphone),
         opened_at=_opened_at(softphone),
         mailed_at=_mailed_at(softphone),
         failed=_wish(failed, softphone) if failed else "",
@@ -143,12 +143,6 @@ def _stands(progress: changes.Progress) -> str:
     if progress.state == "paused":
         return "stuck" if progress.paused_because else "paused"
     return "held" if progress.state == "held" else ""
-
-
-def _password_set_at(softphone: Softphone) -> datetime | None:
-    gives_new = Q(kind=Kind.RESET_PASSWORD) | Q(kind=Kind.UPDATE, values__has_key="owner_id")
-    done = Change.objects.filter(gives_new, softphone=softphone, state=State.DONE)
-    return done.aggregate(at=Max("finished_at"))["at"]
 
 
 def _opened_at(softphone: Softphone) -> datetime | None:

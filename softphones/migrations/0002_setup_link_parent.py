@@ -5,16 +5,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("softphones", "0001_initial"),
+        ('softphones', '0001_initial'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="setuplink",
-            name="parent",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.CASCADE, related_name="children", to="softphones.setuplink"
-            ),
+            model_name='setuplink',
+            name='parent',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='children', to='softphones.setuplink'),
         ),
     ]

@@ -5,19 +5,20 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("softphones", "0002_setup_link_parent"),
+        ('softphones', '0002_setup_link_parent'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="signincode",
-            name="long_code",
-            field=portal.fields.EncryptedTextField(default=""),
+            model_name='signincode',
+            name='long_code',
+            field=portal.fields.EncryptedTextField(default=''),
         ),
         migrations.AddField(
-            model_name="signincode",
-            name="mailed_at",
+            model_name='signincode',
+            name='mailed_at',
             field=models.DateTimeField(null=True),
         ),
     ]

@@ -4,14 +4,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("softphones", "0003_sign_in_code_forms"),
+        ('softphones', '0003_sign_in_code_forms'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="softphone",
-            name="registered_after",
+            model_name='softphone',
+            name='registered_after',
             field=models.DateTimeField(null=True),
         ),
     ]

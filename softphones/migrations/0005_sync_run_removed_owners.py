@@ -4,14 +4,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("softphones", "0004_softphone_registered_after"),
+        ('softphones', '0004_softphone_registered_after'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="syncrun",
-            name="removed_owners",
+            model_name='syncrun',
+            name='removed_owners',
             field=models.JSONField(default=list),
         ),
     ]

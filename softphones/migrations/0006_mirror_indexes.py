@@ -5,30 +5,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("softphones", "0005_sync_run_removed_owners"),
+        ('softphones', '0005_sync_run_removed_owners'),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name="owner",
-            name="account",
-            field=models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="owners", to="softphones.account"
-            ),
+            model_name='owner',
+            name='account',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='owners', to='softphones.account'),
         ),
         migrations.AlterField(
-            model_name="searchword",
-            name="account",
-            field=models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="softphones.account"
-            ),
+            model_name='searchword',
+            name='account',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='softphones.account'),
         ),
         migrations.AlterField(
-            model_name="softphone",
-            name="account",
-            field=models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="softphones", to="softphones.account"
-            ),
+            model_name='softphone',
+            name='account',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='softphones', to='softphones.account'),
         ),
     ]

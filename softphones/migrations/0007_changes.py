@@ -7,149 +7,125 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("softphones", "0006_mirror_indexes"),
+        ('softphones', '0006_mirror_indexes'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Pause",
+            name='Pause',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("since", models.DateTimeField()),
-                ("until", models.DateTimeField()),
-                ("reason", models.TextField()),
-                ("probes", models.PositiveSmallIntegerField(default=0)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('since', models.DateTimeField()),
+                ('until', models.DateTimeField()),
+                ('reason', models.TextField()),
+                ('probes', models.PositiveSmallIntegerField(default=0)),
             ],
         ),
         migrations.RemoveField(
-            model_name="change",
-            name="first_tried_at",
+            model_name='change',
+            name='first_tried_at',
         ),
         migrations.AddField(
-            model_name="change",
-            name="accepted",
+            model_name='change',
+            name='accepted',
             field=models.JSONField(null=True),
         ),
         migrations.AddField(
-            model_name="change",
-            name="batch",
-            field=models.CharField(blank=True, default="", max_length=60),
+            model_name='change',
+            name='batch',
+            field=models.CharField(blank=True, default='', max_length=60),
         ),
         migrations.AddField(
-            model_name="change",
-            name="conflict",
+            model_name='change',
+            name='conflict',
             field=models.JSONField(default=dict),
         ),
         migrations.AddField(
-            model_name="change",
-            name="decided_at",
+            model_name='change',
+            name='decided_at',
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name="change",
-            name="decided_by",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
-            ),
+            model_name='change',
+            name='decided_by',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddField(
-            model_name="change",
-            name="epoch",
+            model_name='change',
+            name='epoch',
             field=models.PositiveBigIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name="change",
-            name="folded_into",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.CASCADE, related_name="folded", to="softphones.change"
-            ),
+            model_name='change',
+            name='folded_into',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='folded', to='softphones.change'),
         ),
         migrations.AddField(
-            model_name="change",
-            name="key",
-            field=models.CharField(blank=True, default="", max_length=200),
+            model_name='change',
+            name='key',
+            field=models.CharField(blank=True, default='', max_length=200),
         ),
         migrations.AddField(
-            model_name="change",
-            name="quote",
+            model_name='change',
+            name='quote',
             field=models.JSONField(null=True),
         ),
         migrations.AddField(
-            model_name="change",
-            name="reason",
-            field=models.CharField(blank=True, default="", max_length=300),
+            model_name='change',
+            name='reason',
+            field=models.CharField(blank=True, default='', max_length=300),
         ),
         migrations.AddField(
-            model_name="change",
-            name="seen",
+            model_name='change',
+            name='seen',
             field=models.JSONField(default=dict),
         ),
         migrations.AddField(
-            model_name="change",
-            name="tried_at",
+            model_name='change',
+            name='tried_at',
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name="change",
-            name="troubles",
+            model_name='change',
+            name='troubles',
             field=models.PositiveSmallIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name="change",
-            name="urgent",
+            model_name='change',
+            name='urgent',
             field=models.BooleanField(default=True),
         ),
         migrations.AlterField(
-            model_name="change",
-            name="created_at",
+            model_name='change',
+            name='created_at',
             field=models.DateTimeField(default=django.utils.timezone.now),
         ),
         migrations.AlterField(
-            model_name="change",
-            name="state",
-            field=models.CharField(
-                choices=[
-                    ("queued", "Queued"),
-                    ("sending", "Sending"),
-                    ("done", "Done"),
-                    ("failed", "Failed"),
-                    ("held", "Held"),
-                    ("replaced", "Replaced"),
-                ],
-                default="queued",
-                max_length=10,
-            ),
+            model_name='change',
+            name='state',
+            field=models.CharField(choices=[('queued', 'Queued'), ('sending', 'Sending'), ('done', 'Done'), ('failed', 'Failed'), ('held', 'Held'), ('replaced', 'Replaced')], default='queued', max_length=10),
         ),
         migrations.AddIndex(
-            model_name="change",
-            index=models.Index(
-                condition=models.Q(("folded_into", None), ("state", "queued")),
-                fields=["account", "-urgent", "id"],
-                name="change_queue",
-            ),
+            model_name='change',
+            index=models.Index(condition=models.Q(('folded_into', None), ('state', 'queued')), fields=['account', '-urgent', 'id'], name='change_queue'),
         ),
         migrations.AddIndex(
-            model_name="change",
-            index=models.Index(
-                condition=models.Q(("batch", ""), _negated=True), fields=["account", "batch"], name="change_batch"
-            ),
+            model_name='change',
+            index=models.Index(condition=models.Q(('batch', ''), _negated=True), fields=['account', 'batch'], name='change_batch'),
         ),
         migrations.AddIndex(
-            model_name="change",
-            index=models.Index(fields=["account", "finished_at"], name="change_finished"),
+            model_name='change',
+            index=models.Index(fields=['account', 'finished_at'], name='change_finished'),
         ),
         migrations.AddConstraint(
-            model_name="change",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("key", ""), _negated=True), fields=("account", "key"), name="change_asked_once"
-            ),
+            model_name='change',
+            constraint=models.UniqueConstraint(condition=models.Q(('key', ''), _negated=True), fields=('account', 'key'), name='change_asked_once'),
         ),
         migrations.AddField(
-            model_name="pause",
-            name="account",
-            field=models.OneToOneField(
-                on_delete=django.db.models.deletion.CASCADE, related_name="pause", to="softphones.account"
-            ),
+            model_name='pause',
+            name='account',
+            field=models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='pause', to='softphones.account'),
         ),
     ]

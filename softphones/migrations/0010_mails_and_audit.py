@@ -6,135 +6,104 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("softphones", "0009_softphone_lost"),
+        ('softphones', '0009_softphone_lost'),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name="message",
-            name="message_due",
+            model_name='message',
+            name='message_due',
         ),
         migrations.AddField(
-            model_name="auditevent",
-            name="actor_words",
-            field=models.TextField(blank=True, default=""),
+            model_name='auditevent',
+            name='actor_words',
+            field=models.TextField(blank=True, default=''),
         ),
         migrations.AddField(
-            model_name="auditevent",
-            name="owner",
-            field=models.ForeignKey(
-                db_index=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="audit_events",
-                to="softphones.owner",
-            ),
+            model_name='auditevent',
+            name='owner',
+            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='audit_events', to='softphones.owner'),
         ),
         migrations.AddField(
-            model_name="auditevent",
-            name="person_label",
-            field=models.CharField(blank=True, default="", max_length=300),
+            model_name='auditevent',
+            name='person_label',
+            field=models.CharField(blank=True, default='', max_length=300),
         ),
         migrations.AddField(
-            model_name="auditevent",
-            name="whose_words",
-            field=models.TextField(blank=True, default=""),
+            model_name='auditevent',
+            name='whose_words',
+            field=models.TextField(blank=True, default=''),
         ),
         migrations.AddField(
-            model_name="message",
-            name="about",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
-            ),
+            model_name='message',
+            name='about',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddField(
-            model_name="message",
-            name="asked_by",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
-            ),
+            model_name='message',
+            name='asked_by',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddField(
-            model_name="message",
-            name="detail",
-            field=models.CharField(blank=True, default="", max_length=60),
+            model_name='message',
+            name='detail',
+            field=models.CharField(blank=True, default='', max_length=60),
         ),
         migrations.AddField(
-            model_name="message",
-            name="handed_at",
+            model_name='message',
+            name='handed_at',
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name="message",
-            name="key",
-            field=models.CharField(blank=True, default="", max_length=200),
+            model_name='message',
+            name='key',
+            field=models.CharField(blank=True, default='', max_length=200),
         ),
         migrations.AddField(
-            model_name="message",
-            name="opened_at",
+            model_name='message',
+            name='opened_at',
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name="message",
-            name="owner",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="messages", to="softphones.owner"
-            ),
+            model_name='message',
+            name='owner',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to='softphones.owner'),
         ),
         migrations.AddField(
-            model_name="message",
-            name="rank",
+            model_name='message',
+            name='rank',
             field=models.PositiveSmallIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name="message",
-            name="softphone",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="messages", to="softphones.softphone"
-            ),
+            model_name='message',
+            name='softphone',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to='softphones.softphone'),
         ),
         migrations.AlterField(
-            model_name="message",
-            name="kind",
-            field=models.CharField(
-                choices=[
-                    ("sign_in_code", "code to sign in"),
-                    ("proof_code", "code to confirm"),
-                    ("setup_link", "set-up link"),
-                    ("new_password", "new password ready"),
-                    ("softphone_ready", "softphone ready"),
-                    ("second_factor", "second factor set up"),
-                ],
-                max_length=20,
-            ),
+            model_name='message',
+            name='kind',
+            field=models.CharField(choices=[('sign_in_code', 'code to sign in'), ('proof_code', 'code to confirm'), ('setup_link', 'set-up link'), ('new_password', 'new password ready'), ('softphone_ready', 'softphone ready'), ('second_factor', 'second factor set up')], max_length=20),
         ),
         migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(fields=["owner", "-at", "-id"], name="audit_of_owner"),
+            model_name='auditevent',
+            index=models.Index(fields=['owner', '-at', '-id'], name='audit_of_owner'),
         ),
         migrations.AddIndex(
-            model_name="message",
-            index=models.Index(
-                condition=models.Q(("state", "queued")), fields=["rank", "next_attempt_at", "id"], name="message_due"
-            ),
+            model_name='message',
+            index=models.Index(condition=models.Q(('state', 'queued')), fields=['rank', 'next_attempt_at', 'id'], name='message_due'),
         ),
         migrations.AddIndex(
-            model_name="message",
-            index=models.Index(condition=models.Q(("rank__gt", 0)), fields=["handed_at"], name="message_handed"),
+            model_name='message',
+            index=models.Index(condition=models.Q(('rank__gt', 0)), fields=['handed_at'], name='message_handed'),
         ),
         migrations.AddIndex(
-            model_name="message",
-            index=models.Index(
-                condition=models.Q(("state", "sent"), _negated=True),
-                fields=["account", "-created_at", "-id"],
-                name="message_unsent",
-            ),
+            model_name='message',
+            index=models.Index(condition=models.Q(('state', 'sent'), _negated=True), fields=['account', '-created_at', '-id'], name='message_unsent'),
         ),
         migrations.AddConstraint(
-            model_name="message",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("key", ""), _negated=True), fields=("account", "key"), name="message_asked_once"
-            ),
+            model_name='message',
+            constraint=models.UniqueConstraint(condition=models.Q(('key', ''), _negated=True), fields=('account', 'key'), name='message_asked_once'),
         ),
     ]

@@ -6,69 +6,52 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("softphones", "0011_audit_only_grows"),
+        ('softphones', '0011_audit_only_grows'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="softphone",
-            name="last_seen",
-            field=models.GeneratedField(
-                db_persist=True,
-                expression=django.db.models.functions.comparison.Coalesce(
-                    "seen_at", models.Value(datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))
-                ),
-                output_field=models.DateTimeField(),
-            ),
+            model_name='softphone',
+            name='last_seen',
+            field=models.GeneratedField(db_persist=True, expression=django.db.models.functions.comparison.Coalesce('seen_at', models.Value(datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), output_field=models.DateTimeField()),
         ),
         migrations.AddField(
-            model_name="syncrun",
-            name="released_at",
+            model_name='syncrun',
+            name='released_at',
             field=models.DateTimeField(null=True),
         ),
         migrations.AddIndex(
-            model_name="change",
-            index=models.Index(
-                condition=models.Q(("state", "failed")), fields=["account", "softphone", "id"], name="change_failed"
-            ),
+            model_name='change',
+            index=models.Index(condition=models.Q(('state', 'failed')), fields=['account', 'softphone', 'id'], name='change_failed'),
         ),
         migrations.AddIndex(
-            model_name="softphone",
-            index=models.Index(fields=["account", "caller_id_number", "id"], name="softphone_by_number"),
+            model_name='softphone',
+            index=models.Index(fields=['account', 'caller_id_number', 'id'], name='softphone_by_number'),
         ),
         migrations.AddIndex(
-            model_name="softphone",
-            index=models.Index(fields=["account", "last_seen", "id"], name="softphone_by_seen"),
+            model_name='softphone',
+            index=models.Index(fields=['account', 'last_seen', 'id'], name='softphone_by_seen'),
         ),
         migrations.AddIndex(
-            model_name="softphone",
-            index=models.Index(
-                condition=models.Q(("fault", ""), _negated=True), fields=["account", "name", "id"], name="softphone_faulty"
-            ),
+            model_name='softphone',
+            index=models.Index(condition=models.Q(('fault', ''), _negated=True), fields=['account', 'name', 'id'], name='softphone_faulty'),
         ),
         migrations.AddIndex(
-            model_name="softphone",
-            index=models.Index(
-                condition=models.Q(("enabled", False)), fields=["account", "name", "id"], name="softphone_disabled"
-            ),
+            model_name='softphone',
+            index=models.Index(condition=models.Q(('enabled', False)), fields=['account', 'name', 'id'], name='softphone_disabled'),
         ),
         migrations.AddIndex(
-            model_name="softphone",
-            index=models.Index(
-                condition=models.Q(("gone_at__isnull", False)), fields=["account", "name", "id"], name="softphone_gone"
-            ),
+            model_name='softphone',
+            index=models.Index(condition=models.Q(('gone_at__isnull', False)), fields=['account', 'name', 'id'], name='softphone_gone'),
         ),
         migrations.AddIndex(
-            model_name="softphone",
-            index=models.Index(
-                condition=models.Q(("owner", None)), fields=["account", "name", "id"], name="softphone_of_nobody"
-            ),
+            model_name='softphone',
+            index=models.Index(condition=models.Q(('owner', None)), fields=['account', 'name', 'id'], name='softphone_of_nobody'),
         ),
         migrations.AddIndex(
-            model_name="softphone",
-            index=models.Index(
-                condition=models.Q(("registered", True)), fields=["account", "name", "id"], name="softphone_connected"
-            ),
+            model_name='softphone',
+            index=models.Index(condition=models.Q(('registered', True)), fields=['account', 'name', 'id'], name='softphone_connected'),
         ),
     ]

@@ -4,14 +4,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("softphones", "0012_staff_lists"),
+        ('softphones', '0012_staff_lists'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="setuplink",
-            name="opened_browser",
-            field=models.CharField(blank=True, default="", max_length=64),
+            model_name='setuplink',
+            name='opened_browser',
+            field=models.CharField(blank=True, default='', max_length=64),
         ),
     ]

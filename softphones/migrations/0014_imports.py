@@ -7,166 +7,76 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("softphones", "0013_setup_link_browser"),
+        ('softphones', '0013_setup_link_browser'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Import",
+            name='Import',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("create", "create"),
-                            ("enable", "switch on"),
-                            ("disable", "switch off"),
-                            ("reset", "reset the password"),
-                            ("send_links", "send the set-up link"),
-                            ("delete", "delete"),
-                        ],
-                        default="create",
-                        max_length=10,
-                    ),
-                ),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("checked", "checked"),
-                            ("starting", "starting"),
-                            ("started", "started"),
-                            ("paused", "paused"),
-                            ("cancelled", "cancelled"),
-                            ("finished", "finished"),
-                        ],
-                        default="checked",
-                        max_length=10,
-                    ),
-                ),
-                ("name", models.CharField(max_length=200)),
-                ("sha256", models.CharField(max_length=64)),
-                ("is_file", models.BooleanField(default=True)),
-                ("created_at", models.DateTimeField()),
-                ("started_at", models.DateTimeField(null=True)),
-                ("finished_at", models.DateTimeField(null=True)),
-                ("problems", models.JSONField(default=list)),
-                ("notices", models.JSONField(default=list)),
-                ("rows_read", models.PositiveIntegerField(default=0)),
-                ("will", models.PositiveIntegerField(default=0)),
-                ("exists", models.PositiveIntegerField(default=0)),
-                ("errors", models.PositiveIntegerField(default=0)),
-                ("owned", models.PositiveIntegerField(default=0)),
-                ("skip_errors", models.BooleanField(default=False)),
-                ("skip_owned", models.BooleanField(default=False)),
-                (
-                    "account",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="imports", to="softphones.account"
-                    ),
-                ),
-                (
-                    "asked_by",
-                    models.ForeignKey(
-                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
-                    ),
-                ),
-                (
-                    "parent",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="undone_by",
-                        to="softphones.import",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('create', 'create'), ('enable', 'switch on'), ('disable', 'switch off'), ('reset', 'reset the password'), ('send_links', 'send the set-up link'), ('delete', 'delete')], default='create', max_length=10)),
+                ('state', models.CharField(choices=[('checked', 'checked'), ('starting', 'starting'), ('started', 'started'), ('paused', 'paused'), ('cancelled', 'cancelled'), ('finished', 'finished')], default='checked', max_length=10)),
+                ('name', models.CharField(max_length=200)),
+                ('sha256', models.CharField(max_length=64)),
+                ('is_file', models.BooleanField(default=True)),
+                ('created_at', models.DateTimeField()),
+                ('started_at', models.DateTimeField(null=True)),
+                ('finished_at', models.DateTimeField(null=True)),
+                ('problems', models.JSONField(default=list)),
+                ('notices', models.JSONField(default=list)),
+                ('rows_read', models.PositiveIntegerField(default=0)),
+                ('will', models.PositiveIntegerField(default=0)),
+                ('exists', models.PositiveIntegerField(default=0)),
+                ('errors', models.PositiveIntegerField(default=0)),
+                ('owned', models.PositiveIntegerField(default=0)),
+                ('skip_errors', models.BooleanField(default=False)),
+                ('skip_owned', models.BooleanField(default=False)),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imports', to='softphones.account')),
+                ('asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('parent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='undone_by', to='softphones.import')),
             ],
         ),
         migrations.CreateModel(
-            name="ImportRow",
+            name='ImportRow',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("line", models.PositiveIntegerField()),
-                ("rank", models.PositiveSmallIntegerField(default=0)),
-                ("cells", portal.fields.EncryptedTextField(default="{}")),
-                ("password", portal.fields.EncryptedTextField(null=True)),
-                ("has_password", models.BooleanField(default=False)),
-                (
-                    "verdict",
-                    models.CharField(
-                        choices=[
-                            ("will_create", "will be created"),
-                            ("will_do", "will be done"),
-                            ("exists", "already there"),
-                            ("error", "error"),
-                        ],
-                        max_length=12,
-                    ),
-                ),
-                ("problems", models.JSONField(default=list)),
-                ("notices", models.JSONField(default=list)),
-                ("is_owned", models.BooleanField(default=False)),
-                (
-                    "batch",
-                    models.ForeignKey(
-                        db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="rows", to="softphones.import"
-                    ),
-                ),
-                (
-                    "change",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="import_rows",
-                        to="softphones.change",
-                    ),
-                ),
-                (
-                    "message",
-                    models.ForeignKey(
-                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="softphones.message"
-                    ),
-                ),
-                (
-                    "owner",
-                    models.ForeignKey(
-                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="softphones.owner"
-                    ),
-                ),
-                (
-                    "softphone",
-                    models.ForeignKey(
-                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="softphones.softphone"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('line', models.PositiveIntegerField()),
+                ('rank', models.PositiveSmallIntegerField(default=0)),
+                ('cells', portal.fields.EncryptedTextField(default='{}')),
+                ('password', portal.fields.EncryptedTextField(null=True)),
+                ('has_password', models.BooleanField(default=False)),
+                ('verdict', models.CharField(choices=[('will_create', 'will be created'), ('will_do', 'will be done'), ('exists', 'already there'), ('error', 'error')], max_length=12)),
+                ('problems', models.JSONField(default=list)),
+                ('notices', models.JSONField(default=list)),
+                ('is_owned', models.BooleanField(default=False)),
+                ('batch', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='rows', to='softphones.import')),
+                ('change', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='import_rows', to='softphones.change')),
+                ('message', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='softphones.message')),
+                ('owner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='softphones.owner')),
+                ('softphone', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='softphones.softphone')),
             ],
         ),
         migrations.AddIndex(
-            model_name="import",
-            index=models.Index(fields=["account", "-created_at", "-id"], name="import_newest"),
+            model_name='import',
+            index=models.Index(fields=['account', '-created_at', '-id'], name='import_newest'),
         ),
         migrations.AddIndex(
-            model_name="import",
-            index=models.Index(
-                condition=models.Q(("state__in", ["starting", "paused"])), fields=["account"], name="import_stopped"
-            ),
+            model_name='import',
+            index=models.Index(condition=models.Q(('state__in', ['starting', 'paused'])), fields=['account'], name='import_stopped'),
         ),
         migrations.AddConstraint(
-            model_name="import",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["checked", "starting", "started", "paused"])),
-                fields=("account", "kind", "sha256"),
-                name="import_once_at_a_time",
-            ),
+            model_name='import',
+            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['checked', 'starting', 'started', 'paused'])), fields=('account', 'kind', 'sha256'), name='import_once_at_a_time'),
         ),
         migrations.AddIndex(
-            model_name="importrow",
-            index=models.Index(fields=["batch", "rank", "id"], name="import_row_errors_first"),
+            model_name='importrow',
+            index=models.Index(fields=['batch', 'rank', 'id'], name='import_row_errors_first'),
         ),
         migrations.AddConstraint(
-            model_name="importrow",
-            constraint=models.UniqueConstraint(fields=("batch", "line"), name="import_row_by_line"),
+            model_name='importrow',
+            constraint=models.UniqueConstraint(fields=('batch', 'line'), name='import_row_by_line'),
         ),
     ]

@@ -12,44 +12,32 @@ def name_owners(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("softphones", "0016_call_counts"),
+        ('softphones', '0016_call_counts'),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name="searchword",
-            name="search_word_names_one",
+            model_name='searchword',
+            name='search_word_names_one',
         ),
         migrations.AlterField(
-            model_name="searchword",
-            name="owner",
-            field=models.ForeignKey(
-                db_index=False,
-                null=True,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="words",
-                to="softphones.owner",
-            ),
+            model_name='searchword',
+            name='owner',
+            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='words', to='softphones.owner'),
         ),
         migrations.AddIndex(
-            model_name="owner",
-            index=models.Index(
-                condition=models.Q(("enabled", False), ("gone_at__isnull", False), _connector="OR"),
-                fields=["account", "id"],
-                name="owner_left",
-            ),
+            model_name='owner',
+            index=models.Index(condition=models.Q(('enabled', False), ('gone_at__isnull', False), _connector='OR'), fields=['account', 'id'], name='owner_left'),
         ),
         migrations.AddIndex(
-            model_name="searchword",
-            index=models.Index(fields=["owner", "word"], name="search_by_owner"),
+            model_name='searchword',
+            index=models.Index(fields=['owner', 'word'], name='search_by_owner'),
         ),
         migrations.AddConstraint(
-            model_name="searchword",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("owner__isnull", False), ("softphone__isnull", False), _connector="OR"),
-                name="search_word_names_somebody",
-            ),
+            model_name='searchword',
+            constraint=models.CheckConstraint(condition=models.Q(('owner__isnull', False), ('softphone__isnull', False), _connector='OR'), name='search_word_names_somebody'),
         ),
         # Last: PostgreSQL alters no table with rows whose foreign keys are still to be checked.
         migrations.RunPython(name_owners, migrations.RunPython.noop),

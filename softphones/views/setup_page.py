@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
-from django.db.models import Max, Q
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
@@ -207,9 +207,7 @@ def began(softphone: Softphone, opened_at: datetime | None) -> datetime | None:
 
     A connection that is older has the old password, and is no work of this set-up.
     """
-    brings_password = Q(kind=Change.Kind.RESET_PASSWORD) | Q(kind=Change.Kind.UPDATE, values__has_key="owner_id")
-    renewed = softphone.changes.filter(brings_password, state=Change.State.DONE)
-    renewed_at = renewed.aggregate(at=Max("finished_at"))["at"]
+    renewed_at = changes.password_set_at(softphone)
     return max(opened_at, renewed_at) if opened_at and renewed_at else opened_at
 
 
